@@ -1,0 +1,44 @@
+# Everything a newcomer needs: `make run` shows it, `make test` proves it. `.venv` is made from the lock file.
+PYTHON ?= python3
+BIN := .venv/bin
+UV := 0.13.9
+
+.PHONY: run test check format lint types bench schemas lock clean
+.DEFAULT_GOAL := run
+
+.venv/.ready: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; name one: make PYTHON=python3.12")'
+	@echo "Making .venv from requirements.lock (once; about a minute)"
+	@test -x $(BIN)/uv || { $(PYTHON) -m venv .venv && $(BIN)/pip install --quiet --disable-pip-version-check uv==$(UV); }
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .
+	@touch $@
+
+run: .venv/.ready ## start everything with demo data; prints the address and a login
+	@$(BIN)/mycelium up --demo
+
+test: .venv/.ready ## every test, on real servers
+	@$(BIN)/pytest -q
+
+check: .venv/.ready lint types test ## what CI asks of a change
+
+format: .venv/.ready
+	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .
+
+lint: .venv/.ready
+	@$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/lint-imports --no-cache
+
+types: .venv/.ready
+	@$(BIN)/mypy
+
+bench: .venv/.ready ## ratios against the bare libraries, in one run
+	@$(BIN)/python -m bench
+
+schemas: .venv/.ready ## export the JSON Schemas and the AsyncAPI document; refuses a breaking change
+	@$(BIN)/python -m shared.contracts.export
+
+lock: .venv/.ready ## pin what pyproject.toml asks for, with hashes
+	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --group dev --extra stack pyproject.toml -o requirements.lock
+
+clean:
+	rm -rf .venv .mycelium

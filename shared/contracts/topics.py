@@ -1,0 +1,146 @@
+"""Every topic, declared once: who writes it, who reads it, by what key, what is in it, and how long it is kept.
+
+The topics about users have the same number of partitions, so that with the range assignor one process holds all of a
+user's records. Nothing depends on that for being right; it only keeps the work on one user in one place.
+"""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Literal
+
+from shared.contracts import catalog, dashboard, identity, marketplace, profile, purchases, wallet
+from shared.contracts.envelope import MAX_EVENT_BYTES, Payload
+
+PARTITIONS = 6
+_RECORD_OVERHEAD = 65_536
+_HOSTILE_RECORD_BYTES = 16 * MAX_EVENT_BYTES  # far more than an event may have: what is too large is kept, not lost
+_DEAD_LETTER_BYTES = _HOSTILE_RECORD_BYTES + _RECORD_OVERHEAD  # the record and the headers that say why
+
+SERVICES = ("activity", "profile")
+
+
+@dataclass(frozen=True)
+class Topic:
+    """A topic. `retention` None means compacted: the latest record of each key is kept for ever."""
+
+    name: str
+    producers: tuple[str, ...]
+    consumers: tuple[str, ...]
+    key: Literal["user", "product", "as received"]
+    payloads: tuple[type[Payload], ...]
+    partitions: int = PARTITIONS
+    retention: timedelta | None = timedelta(days=365)
+    max_bytes: int = _HOSTILE_RECORD_BYTES
+
+    @property
+    def config(self) -> dict[str, str]:
+        """The settings that the broker is given when the topic is made."""
+        kept = (
+            {"cleanup.policy": "compact"}
+            if self.retention is None
+            else {"cleanup.policy": "delete", "retention.ms": str(int(self.retention.total_seconds() * 1000))}
+        )
+        return kept | {"max.message.bytes": str(self.max_bytes)}
+
+
+IDENTITY = Topic(
+    "identity.events",
+    producers=("identity provider", "profile"),
+    consumers=("activity",),
+    key="user",
+    payloads=(identity.UserRegistered, identity.UserLoggedIn, identity.UserLoggedOut, identity.UserErased),
+)
+MARKETPLACE = Topic(
+    "marketplace.events",
+    producers=("marketplace",),
+    consumers=("activity",),
+    key="user",
+    payloads=(
+        marketplace.MarketplaceBrowsed,
+        marketplace.ProductViewed,
+        marketplace.CartItemAdded,
+        marketplace.CartItemRemoved,
+        marketplace.PurchaseCreated,
+        marketplace.PurchaseStatusChanged,
+        marketplace.PurchaseServicePeriodChanged,
+        marketplace.PurchaseRated,
+        marketplace.DeploymentCreated,
+        marketplace.DeploymentStatusChanged,
+        marketplace.DeploymentHealthReported,
+        marketplace.DeploymentScaled,
+        marketplace.DeploymentCredentialsIssued,
+        marketplace.SupportTicketOpened,
+        marketplace.SupportTicketClosed,
+    ),
+)
+CATALOG = Topic(
+    "marketplace.catalog",
+    producers=("marketplace",),
+    consumers=(),
+    key="product",
+    payloads=(catalog.ProductListed, catalog.ProductRetired),
+    retention=None,
+)
+WALLET = Topic(
+    "wallet.events",
+    producers=("wallet",),
+    consumers=("activity",),
+    key="user",
+    payloads=(wallet.WalletTransactionPosted, wallet.WalletPoolPositionChanged),
+)
+PROFILE = Topic(
+    "profile.events",
+    producers=("profile",),
+    consumers=("activity",),
+    key="user",
+    payloads=(profile.ProfileUpdated, profile.PreferencesUpdated),
+)
+PURCHASES = Topic(
+    "purchases.events",
+    producers=("purchases",),
+    consumers=("activity",),
+    key="user",
+    payloads=(marketplace.PurchaseRated, purchases.CredentialsRevealed),
+)
+COMMANDS = Topic(
+    "marketplace.commands",
+    producers=("purchases",),
+    consumers=("marketplace",),
+    key="user",
+    payloads=(purchases.PurchaseRequested, purchases.PurchaseCancelRequested, purchases.DeploymentCommandRequested),
+    retention=timedelta(days=7),
+)
+GATEWAY = Topic(
+    "gateway.events",
+    producers=("gateway",),
+    consumers=("activity",),
+    key="user",
+    payloads=(dashboard.ActivityReported,),
+)
+UPDATES = Topic(
+    "dashboard.updates",
+    producers=SERVICES,
+    consumers=(),
+    key="user",
+    payloads=(dashboard.SectionChanged,),
+    retention=timedelta(hours=1),
+)
+
+EVENT_TOPICS = (IDENTITY, MARKETPLACE, CATALOG, WALLET, PROFILE, PURCHASES, COMMANDS, GATEWAY, UPDATES)
+
+
+def dead_letters(service: str) -> Topic:
+    """Where `service` puts the records that it cannot use, byte for byte as they came."""
+    return Topic(
+        f"{service}.dead-letters",
+        producers=(service,),
+        consumers=("operators",),
+        key="as received",
+        payloads=(),
+        retention=timedelta(days=90),
+        max_bytes=_DEAD_LETTER_BYTES,
+    )
+
+
+TOPICS = (*EVENT_TOPICS, *(dead_letters(service) for service in SERVICES))
+PAYLOADS: dict[str, type[Payload]] = {p.event_type: p for topic in EVENT_TOPICS for p in topic.payloads}
