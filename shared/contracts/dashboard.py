@@ -2,12 +2,19 @@
 
 from typing import Annotated, ClassVar
 
-from pydantic import Field, FiniteFloat, StringConstraints
+from pydantic import (
+    Field,
+    FiniteFloat,
+    StringConstraints,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+)
 
 from shared.contracts.envelope import UserPayload
 from shared.contracts.types import Id, Label, ReportedActivity, Section, Text, UtcTime
 
-MetadataKey = Annotated[str, StringConstraints(min_length=1, max_length=64)]
+MetadataKey = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^[^\x00-\x1f\x7f]+$")]
 MetadataValue = (
     Annotated[str, StringConstraints(max_length=1_000)]
     | bool
@@ -15,7 +22,20 @@ MetadataValue = (
     | FiniteFloat
     | None
 )
-Metadata = Annotated[dict[MetadataKey, MetadataValue], Field(max_length=20)]
+
+
+def _without_names(value: object, validate: ValidatorFunctionWrapHandler) -> object:
+    """Errors may not name a member here: its name is the user's own data."""
+    try:
+        return validate(value)
+    except ValidationError:
+        raise ValueError(
+            "should be an object of at most 20 members: names of up to 64 characters without control characters,"
+            " values that are texts of up to 1000 characters, numbers, booleans or null"
+        ) from None
+
+
+Metadata = Annotated[dict[MetadataKey, MetadataValue], Field(max_length=20), WrapValidator(_without_names)]
 
 
 class ActivityReported(UserPayload):

@@ -67,7 +67,7 @@ class Event(BaseModel, Generic[P]):
     @model_validator(mode="after")
     def _is_about_its_subject(self) -> Self:
         if self.subject != self.data.key and self.subject.strip().lower() != self.data.key:
-            raise ValueError("subject should be the user's email, or the product id, that data names")
+            raise ValueError("/subject: should be the user's email, or the product id, that data names")
         return self
 
     def to_json(self) -> bytes:
@@ -79,7 +79,7 @@ def event_model(payload: type[P]) -> type[Event[P]]:
     """The envelope that takes just this payload, told apart from the others by its `type`."""
     literal = Literal[payload.event_type]  # type: ignore[name-defined]
     model = create_model(f"{payload.__name__}Event", __base__=Event[payload], type=(literal, ...))  # type: ignore[valid-type]
-    return cast(type[Event[P]], model)
+    return cast("type[Event[P]]", model)
 
 
 def structured_bytes(value: bytes, headers: Headers) -> bytes:
@@ -88,6 +88,8 @@ def structured_bytes(value: bytes, headers: Headers) -> bytes:
     A record with neither mode's headers is taken for a structured event, because simple publishers leave them out.
     Raises NotACloudEventError where the headers or the data cannot make an event.
     """
+    if CONTENT_TYPE_HEADER in headers:  # what we write ourselves, without a search through the headers
+        return value
     content_type = _text(_first(headers, "content-type")).partition(";")[0].strip().lower()
     if content_type == STRUCTURED:
         return value

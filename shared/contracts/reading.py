@@ -5,12 +5,20 @@ A `Reader` belongs to one consumer. It decodes and validates each record once, i
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Annotated, Literal, Union
+from typing import Annotated, Any, Literal, Union
 
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError, create_model
+from pydantic_core import ErrorDetails
 
-from shared.contracts.envelope import MAX_EVENT_BYTES, Event, Headers, NotACloudEventError, Payload, event_model
-from shared.contracts.envelope import structured_bytes
+from shared.contracts.envelope import (
+    MAX_EVENT_BYTES,
+    Event,
+    Headers,
+    NotACloudEventError,
+    Payload,
+    event_model,
+    structured_bytes,
+)
 from shared.contracts.topics import EVENT_TOPICS, PAYLOADS
 
 PoisonReason = Literal[
@@ -41,12 +49,11 @@ class Reader:
     """Reads the records of one consumer, which uses the payloads in `used` and ignores the contract's others."""
 
     def __init__(self, used: Iterable[type[Payload]]) -> None:
-        used = tuple(used)
-        unused = [name for name in PAYLOADS if name not in {p.event_type for p in used}]
-        models: list[type[BaseModel]] = [event_model(p) for p in used]
-        if unused:
-            models.append(create_model("UnusedEvent", type=(Literal[tuple(unused)], ...)))  # type: ignore[call-overload]
-        union = Union[tuple(models)]  # noqa: UP007  (built at run time)
+        models: dict[str, Any] = {p.event_type: event_model(p) for p in used}  # Any: types that are made at run time
+        if unused := tuple(PAYLOADS.keys() - models.keys()):
+            literal: Any = Literal[unused]
+            models["unused"] = create_model("UnusedEvent", type=(literal, ...))
+        union: Any = Union[tuple(models.values())]  # noqa: UP007
         self._adapter: TypeAdapter[BaseModel] = TypeAdapter(Annotated[union, Field(discriminator="type")])
 
     def read(self, topic: str, key: bytes | None, value: bytes | None, headers: Headers) -> AnyEvent | Ignored | Poison:
@@ -86,11 +93,14 @@ def _why(error: ValidationError) -> Poison:
         return Poison("not_json", "the value should be one JSON text in UTF-8")
     if first == "union_tag_invalid":
         return Poison("unknown_type", "/type: should be one of the contract's event types, with its version")
-    if first in ("union_tag_not_found", "model_attributes_type"):
+    if not problems[0]["loc"]:  # no object, or one without a type
         return Poison("not_a_cloudevent", "/type: is required; the value should be a CloudEvents 1.0 JSON object")
-    reason: PoisonReason = "invalid" if all(p["loc"][1:2] == ("data",) for p in problems) else "not_a_cloudevent"
-    return Poison(reason, "; ".join(f"{_pointer(p['loc'][1:])}: {p['msg']}" for p in problems[:_MAX_PROBLEMS]))
+    data_only = all(problem["loc"][1:2] in ((), ("data",)) for problem in problems)
+    return Poison("invalid" if data_only else "not_a_cloudevent", "; ".join(map(_sentence, problems[:_MAX_PROBLEMS])))
 
 
-def _pointer(location: tuple[int | str, ...]) -> str:
-    return "".join(f"/{step}" for step in location) or "/"
+def _sentence(problem: ErrorDetails) -> str:
+    """`/data/amount: should be ...`. A problem of the event as a whole names its pointer itself."""
+    pointer = "".join(f"/{step}" for step in problem["loc"][1:])
+    message = problem["msg"].removeprefix("Value error, ")
+    return f"{pointer}: {message}" if pointer else message

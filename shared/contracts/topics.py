@@ -144,3 +144,7 @@ def dead_letters(service: str) -> Topic:
 
 TOPICS = (*EVENT_TOPICS, *(dead_letters(service) for service in SERVICES))
 PAYLOADS: dict[str, type[Payload]] = {p.event_type: p for topic in EVENT_TOPICS for p in topic.payloads}
+TOPICS_OF: dict[str, tuple[str, ...]] = {
+    event_type: tuple(topic.name for topic in EVENT_TOPICS if payload in topic.payloads)
+    for event_type, payload in PAYLOADS.items()
+}

@@ -9,12 +9,25 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field, FiniteFloat, StringConstraints
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    FiniteFloat,
+    PlainSerializer,
+    PlainValidator,
+    StringConstraints,
+    WithJsonSchema,
+)
 
 _EMAIL = re.compile(r"[^@\s\x00-\x1f\x7f]+@[^@\s\x00-\x1f\x7f]+")
 _RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}", re.ASCII)
+_DECIMAL = re.compile(r"[+-]?\d{1,40}(\.\d{1,40})?([eE][+-]?\d{1,2})?", re.ASCII)
+_PLAIN_DECIMAL = r"[0-9]{1,16}(\.[0-9]{1,18})?"  # the 34 digits of a BSON Decimal128
+_MONEY = re.compile(f"-?{_PLAIN_DECIMAL}")
 _EXACT_FLOAT_DIGITS = 15  # any decimal of up to 15 significant digits survives a round trip through a double
+_NUMBERS = (str, int, float, Decimal)
 _MAX_COUNT = 2**31 - 1
 
 
@@ -29,25 +42,42 @@ def normalise_email(value: str) -> str:
     return email
 
 
-def _rfc3339(value: object) -> object:
-    if isinstance(value, datetime) or (isinstance(value, str) and _RFC3339.fullmatch(value)):
-        return value
+def rfc3339(value: object) -> datetime:
+    """The time, in UTC, that an RFC 3339 text with an offset or an aware datetime says.
+
+    Raises ValueError for anything else, also for a time outside of the years 1 to 9999.
+    """
+    try:
+        if isinstance(value, str) and _RFC3339.fullmatch(value):
+            return datetime.fromisoformat(value.upper()).astimezone(UTC)
+        if isinstance(value, datetime) and value.utcoffset() is not None:
+            return value.astimezone(UTC)
+    except (ValueError, OverflowError):
+        pass  # no such day, hour or offset
     raise ValueError("should be an RFC 3339 time with an offset, such as 2026-01-31T09:30:00Z")
 
 
-def _to_utc(value: datetime) -> datetime:
-    try:
-        return value.astimezone(UTC)
-    except OverflowError:
-        raise ValueError("should be a time between the years 1 and 9999 in UTC") from None
-
-
-def _exact(value: object) -> object:
-    if isinstance(value, bool) or not isinstance(value, str | int | float | Decimal):
+def _money(value: object) -> Decimal:
+    text = str(value) if isinstance(value, _NUMBERS) and not isinstance(value, bool) else ""
+    if not _DECIMAL.fullmatch(text):
         raise ValueError('should be a decimal in a string, such as "12.50"')
-    if isinstance(value, float) and len(Decimal(repr(value)).as_tuple().digits) > _EXACT_FLOAT_DIGITS:
+    amount = Decimal(text)
+    if isinstance(value, float) and len(amount.as_tuple().digits) > _EXACT_FLOAT_DIGITS:
         raise ValueError('should be a decimal in a string, such as "12.50": this number is not exact')
-    return value
+    if not _MONEY.fullmatch(_plain(amount)):
+        raise ValueError("should have at most 16 digits before the point and 18 after it")
+    return amount
+
+
+def _price(value: object) -> Decimal:
+    amount = _money(value)
+    if amount < 0:
+        raise ValueError("should be 0 or more")
+    return amount
+
+
+def _plain(amount: Decimal) -> str:
+    return f"{amount:f}"
 
 
 def _traceparent(value: object) -> object:
@@ -55,8 +85,8 @@ def _traceparent(value: object) -> object:
     return value if isinstance(value, str) and _TRACEPARENT.fullmatch(value) else None
 
 
-Email = Annotated[str, AfterValidator(normalise_email)]
-UtcTime = Annotated[AwareDatetime, Field(strict=False), BeforeValidator(_rfc3339), AfterValidator(_to_utc)]
+Email = Annotated[str, AfterValidator(normalise_email), Field(json_schema_extra={"format": "email"})]
+UtcTime = Annotated[datetime, BeforeValidator(rfc3339)]
 Traceparent = Annotated[str | None, BeforeValidator(_traceparent)]
 
 Id = Annotated[str, StringConstraints(min_length=1, max_length=256, pattern=r"^[^\x00-\x1f\x7f]+$")]
@@ -66,8 +96,12 @@ Text = Annotated[str, StringConstraints(max_length=10_000)]
 Url = Annotated[str, StringConstraints(max_length=2_048)]
 Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z0-9]{2,9}$")]
 
-Money = Annotated[Decimal, Field(strict=False, max_digits=34, decimal_places=18), BeforeValidator(_exact)]
-Price = Annotated[Money, Field(ge=0)]
+# What publishers should send; an exponent in the string is read too, because some decimal libraries write it.
+_MONEY_SCHEMA = {"anyOf": [{"type": "string", "pattern": f"^-?{_PLAIN_DECIMAL}$"}, {"type": "number"}]}
+_PRICE_SCHEMA = {"anyOf": [{"type": "string", "pattern": f"^{_PLAIN_DECIMAL}$"}, {"type": "number", "minimum": 0}]}
+_AsText = PlainSerializer(_plain, return_type=str, when_used="json")
+Money = Annotated[Decimal, PlainValidator(_money), _AsText, WithJsonSchema(_MONEY_SCHEMA, mode="validation")]
+Price = Annotated[Decimal, PlainValidator(_price), _AsText, WithJsonSchema(_PRICE_SCHEMA, mode="validation")]
 Count = Annotated[int, Field(ge=0, le=_MAX_COUNT)]
 Quantity = Annotated[int, Field(ge=1, le=_MAX_COUNT)]
 Sequence = Annotated[int, Field(ge=0, le=2**53)]

@@ -1,0 +1,1 @@
+"""The activity service: everything that a user did, as one timeline."""

@@ -1,0 +1,3 @@
+from services.activity.main import main
+
+main()

@@ -1,0 +1,58 @@
+"""What a user lets us keep of their browsing and viewing, worked out from all the choices that they made.
+
+The choices are a set: the latest `off` and every `on` after it decide, in whatever order they arrived.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+from shared.contracts.envelope import Event, Payload
+from shared.contracts.profile import PreferencesUpdated
+
+NEVER = datetime.max.replace(tzinfo=UTC)
+
+
+class Choice(NamedTuple):
+    """One choice of a user: tracking `on` or off, from `time` (UTC) on. Of two at one time the greater id is later.
+
+    Two publishers may use one id at one time; then `off` wins.
+    """
+
+    user: str
+    on: bool
+    time: datetime
+    event_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Consent:
+    """When low-impact activities may be kept from: None means always, NEVER not at all, else from that time (UTC)."""
+
+    since: datetime | None = None
+
+    def allows(self, time: datetime) -> bool:
+        """Whether a low-impact activity of that time may be kept."""
+        return self.since is None or self.since <= time
+
+
+ALWAYS = Consent()
+
+
+def choice_of(event: Event[Payload]) -> Choice | None:
+    """The choice that an event tells of, if it tells of one."""
+    data = event.data
+    if not isinstance(data, PreferencesUpdated) or data.activity_tracking is None:
+        return None
+    return Choice(data.user_email, data.activity_tracking, event.time, event.id)
+
+
+def consent_of(choices: Iterable[Choice]) -> Consent:
+    """The consent that one user's choices come to: what lies before the first `on` after the last `off` is not kept."""
+    ordered = sorted(choices, key=lambda choice: (choice.time, choice.event_id, not choice.on))
+    last_off = max((i for i, choice in enumerate(ordered) if not choice.on), default=None)
+    if last_off is None:
+        return ALWAYS
+    later = ordered[last_off + 1 :]
+    return Consent(later[0].time if later else NEVER)

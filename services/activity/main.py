@@ -1,0 +1,59 @@
+"""The activity service: the only place where it is wired together."""
+
+from functools import partial
+from typing import NoReturn
+
+from fastapi import FastAPI
+
+from services.activity import api, consumer
+from services.activity.settings import Settings
+from services.activity.store import INDEXES, ActivityStore
+from services.activity.tidy import Tidy
+from shared.plumbing import health, mongo, problems
+from shared.plumbing.consume import Consumer
+from shared.plumbing.internal_auth import InternalTokens
+from shared.plumbing.publish import Publisher
+from shared.plumbing.runtime import Runtime
+from shared.plumbing.serve import MeasureRequests, serve
+from shared.plumbing.settings import load
+from shared.plumbing.topics import ensure_topics
+from shared.plumbing.watchdog import Watchdog
+
+NAME = "activity"
+
+
+def build_app(settings: Settings) -> FastAPI:
+    """The service, ready to be served: the same one in production and in the tests."""
+    client = mongo.connect(settings.mongo_url)
+    database = client[NAME]
+    store = ActivityStore(database, settings.keep_per_user)
+    publisher = Publisher(NAME, settings)
+    consuming = Consumer(NAME, settings, consumer.TOPICS, consumer.reader(), partial(consumer.apply, store), publisher)
+    runtime = Runtime(
+        prepare=[
+            partial(ensure_topics, settings.kafka_bootstrap_servers),
+            partial(mongo.ensure_indexes, database, INDEXES),
+            publisher.start,
+        ],
+        jobs=[consuming, Watchdog(consuming, settings.stuck_after_seconds), Tidy(store)],
+        close=[publisher.stop, partial(mongo.close, client)],
+    )
+    app = FastAPI(title="Activity", openapi_url=None, lifespan=runtime.lifespan)
+    app.state.runtime = runtime
+    app.add_middleware(MeasureRequests)
+    problems.install(app)
+    checks: dict[str, health.Check] = {
+        "start": runtime.trouble,
+        "mongo": partial(mongo.trouble, client),
+        "kafka": consuming.trouble,
+    }
+    app.include_router(health.routes(checks, {"lag": consuming.lag}))
+    app.include_router(api.routes(store, InternalTokens(settings.internal_key)))
+    return app
+
+
+def main() -> NoReturn:
+    """Serves the service with the settings of the environment."""
+    settings = load(Settings)
+    app = build_app(settings)
+    serve(NAME, app, app.state.runtime, settings)

@@ -1,0 +1,247 @@
+"""The activity service's collections: the only file of it that speaks Mongo.
+
+`activities` holds one document per activity, keyed by the activity's id; `choices` one per user who ever chose about
+tracking. Times are whole microseconds since 1970 in UTC, because a BSON date would cut them to milliseconds and the
+order of two events with it.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from re import escape
+from typing import Any
+
+from cachetools import LRUCache
+from pymongo import ASCENDING, DESCENDING, DeleteMany, IndexModel, InsertOne, ReplaceOne, UpdateOne
+from pymongo.errors import BulkWriteError
+
+from services.activity.domain.activity import Activity
+from services.activity.domain.consent import ALWAYS, NEVER, Choice, Consent, consent_of
+from services.activity.timeline import Position
+from shared.contracts.views import ActivityQuery
+from shared.plumbing.mongo import DUPLICATE_KEY, Database, Document
+
+INDEXES: Mapping[str, Sequence[IndexModel]] = {
+    "activities": [
+        IndexModel([("user", ASCENDING), ("low", ASCENDING), ("at", DESCENDING), ("_id", DESCENDING)], name="timeline")
+    ]
+}
+_NEWEST_FIRST = {"at": DESCENDING, "_id": DESCENDING}
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+_COUNTED_USERS = 50_000
+_TRIM_STEP = 64  # under load a timeline may be this much too long in the database, so that trimming is not felt
+Kind = tuple[str, bool]  # a user, and whether the low-impact activities are meant
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """How many activities were new or newer than what was known, how many were known, and whose timelines changed."""
+
+    applied: int
+    duplicates: int
+    users: frozenset[str]
+
+
+class ActivityStore:
+    """Keeps the newest `keep` activities of each user, of those that the user lets us keep.
+
+    The low-impact activities and the others are trimmed apart, each to `keep`: a user who withdraws the consent later
+    still has the newest `keep` of the rest, whatever the order in which everything arrived.
+    """
+
+    def __init__(self, database: Database, keep: int) -> None:
+        self._activities = database["activities"]
+        self._choices = database["choices"]
+        self._keep = keep
+        self._stored: LRUCache[Kind, int] = LRUCache(_COUNTED_USERS)
+
+    async def save_choices(self, choices: Sequence[Choice]) -> set[str]:
+        """Stores the choices and removes what they forbid. Returns the users whose timelines may have lost something.
+
+        Storing comes first: whoever writes a low-impact activity reads the choices afterwards, so none is missed.
+        """
+        if not choices:
+            return set()
+        await self._choices.bulk_write([_add_choice(choice) for choice in choices], ordered=False)
+        users = {choice.user for choice in choices}
+        await self._remove_forbidden(await self._consents(users))
+        return users
+
+    async def save(self, activities: Sequence[Activity]) -> Written:
+        """Stores the activities that are allowed, then trims. What was stored before, or is forbidden, changes nothing.
+
+        Raises pymongo.errors.PyMongoError; what was written by then may be written again.
+        """
+        low_users = {a.user for a in activities if a.impact == "low"}
+        before = await self._consents(low_users)
+        allowed = [a for a in activities if a.impact != "low" or before.get(a.user, ALWAYS).allows(a.time)]
+        if not allowed:
+            return Written(0, 0, frozenset())
+        known, added = await self._write(allowed)
+        await self._remove_forbidden(_narrowed(before, await self._consents(low_users)))
+        await self._trim(added)
+        changed = frozenset(a.user for i, a in enumerate(allowed) if i not in known)
+        return Written(len(allowed) - len(known), len(known), changed)
+
+    async def page(self, user: str, query: ActivityQuery, after: Position | None) -> list[Document]:
+        """Up to `query.limit` + 1 documents of the user's timeline, newest first, that match and come after `after`."""
+        matching = _matching(query, after)
+        stages: list[Document] = [*self._timeline(user), {"$match": matching}, {"$limit": query.limit + 1}]
+        return await self._activities.aggregate(stages).to_list(None)
+
+    async def counts(self, user: str, since: datetime) -> dict[str, int]:
+        """How often each type occurs in the user's timeline from `since` on; types that do not occur are left out."""
+        stages: list[Document] = [
+            *self._timeline(user),
+            {"$match": {"at": {"$gte": microseconds(since)}}},
+            {"$group": {"_id": "$type", "count": {"$sum": 1}}},
+            {"$sort": {"_id": ASCENDING}},
+        ]
+        return {group["_id"]: group["count"] async for group in self._activities.aggregate(stages)}
+
+    def _timeline(self, user: str) -> list[Document]:
+        """What a user has: the newest `keep` of both kinds together, merged from the index without a sort."""
+        return [
+            {"$match": {"user": user, "low": {"$in": [False, True]}}},
+            {"$sort": _NEWEST_FIRST},
+            {"$limit": self._keep},
+        ]
+
+    async def _consents(self, users: Iterable[str]) -> dict[str, Consent]:
+        if not (ids := list(users)):
+            return {}
+        found = self._choices.find({"_id": {"$in": ids}})
+        return {document["_id"]: consent_of(_choices_in(document)) async for document in found}
+
+    async def _remove_forbidden(self, consents: Mapping[str, Consent]) -> None:
+        deletions = [DeleteMany(_forbidden(user, consent.since)) for user, consent in consents.items() if consent.since]
+        if deletions:
+            await self._activities.bulk_write(deletions, ordered=False)
+            for user in consents:
+                self._stored.pop((user, True), None)
+
+    async def _write(self, activities: Sequence[Activity]) -> tuple[set[int], Counter[Kind]]:
+        """Which of the activities were known already, by index, and how many documents were added of each kind."""
+        try:
+            written = await self._activities.bulk_write([_write(a) for a in activities], ordered=False)
+            result: Mapping[str, Any] = written.bulk_api_result
+        except BulkWriteError as error:
+            result = error.details
+            if any(e["code"] != DUPLICATE_KEY for e in result["writeErrors"]) or result["writeConcernErrors"]:
+                raise
+        known = {e["index"] for e in result["writeErrors"]}
+        upserted = {u["index"] for u in result["upserted"]}
+        added = Counter(
+            (a.user, a.impact == "low")
+            for i, a in enumerate(activities)
+            if i in upserted or (i not in known and not a.told_twice)
+        )
+        return known, added
+
+    async def _trim(self, added: Counter[Kind]) -> None:
+        await self._count(added)
+        for kind in added:
+            if self._stored.get(kind, 0) > self._keep + _TRIM_STEP:
+                await self._drop_the_oldest(kind)
+
+    async def settle(self) -> None:
+        """Trims every timeline that is too long by any number: called when there is nothing more urgent to do."""
+        for kind in [kind for kind, stored in self._stored.items() if stored > self._keep]:
+            await self._drop_the_oldest(kind)
+
+    async def _drop_the_oldest(self, kind: Kind) -> None:
+        user, low = kind
+        too_old = self._activities.find({"user": user, "low": low}, {"_id": 1}).sort(_NEWEST_FIRST).skip(self._keep)
+        ids = [document["_id"] async for document in too_old]
+        await self._activities.delete_many({"_id": {"$in": ids}})
+        self._stored[kind] = min(self._keep, self._stored.get(kind, self._keep))
+
+    async def _count(self, added: Counter[Kind]) -> None:
+        """Keeps the number of documents of each kind: counted once in the index, added up from then on."""
+        for kind in added.keys() & self._stored.keys():
+            self._stored[kind] += added[kind]
+        unknown = sorted({user for user, low in added.keys() - self._stored.keys()})
+        if not unknown:
+            return
+        stages: list[Document] = [
+            {"$match": {"user": {"$in": unknown}}},
+            {"$group": {"_id": {"user": "$user", "low": "$low"}, "stored": {"$sum": 1}}},
+        ]
+        async for group in self._activities.aggregate(stages):
+            self._stored[(group["_id"]["user"], group["_id"]["low"])] = group["stored"]
+
+
+def microseconds(time: datetime) -> int:
+    """Whole microseconds since 1970 in UTC, exactly."""
+    return (time - _EPOCH) // _MICROSECOND
+
+
+def as_time(at: int) -> datetime:
+    """The time in UTC of `microseconds`."""
+    return _EPOCH + timedelta(microseconds=at)
+
+
+def _document(activity: Activity) -> Document:
+    return {
+        "_id": activity.id,
+        "user": activity.user,
+        "low": activity.impact == "low",
+        "at": microseconds(activity.time),
+        "event": activity.event_id,
+        "type": activity.type,
+        "impact": activity.impact,
+        "description": activity.description,
+        "metadata": activity.metadata,
+        "entity_id": activity.entity_id,
+        "entity_type": activity.entity_type,
+        "session": activity.session_id,
+    }
+
+
+def _write(activity: Activity) -> InsertOne[Document] | ReplaceOne[Document]:
+    """A known id is refused as a duplicate key; so is, by the filter, an older telling of a thing told twice."""
+    document = _document(activity)
+    if not activity.told_twice:
+        return InsertOne(document)
+    older = [{"at": {"$lt": document["at"]}}, {"at": document["at"], "event": {"$lt": activity.event_id}}]
+    return ReplaceOne({"_id": activity.id, "$or": older}, document, upsert=True)
+
+
+def _add_choice(choice: Choice) -> UpdateOne:
+    made = {"on": choice.on, "at": microseconds(choice.time), "event": choice.event_id}
+    return UpdateOne({"_id": choice.user}, {"$addToSet": {"choices": made}}, upsert=True)
+
+
+def _choices_in(document: Document) -> Iterable[Choice]:
+    return (Choice(document["_id"], c["on"], as_time(c["at"]), c["event"]) for c in document["choices"])
+
+
+def _forbidden(user: str, since: datetime | None) -> Document:
+    before = {} if since in (None, NEVER) else {"at": {"$lt": microseconds(since)}}
+    return {"user": user, "low": True, **before}
+
+
+def _narrowed(before: Mapping[str, Consent], after: Mapping[str, Consent]) -> dict[str, Consent]:
+    return {user: consent for user, consent in after.items() if consent != before.get(user)}
+
+
+def _matching(query: ActivityQuery, after: Position | None) -> Document:
+    conditions: list[dict[str, Any]] = []
+    if query.type:
+        conditions.append({"type": {"$in": query.type}})
+    if query.impact:
+        conditions.append({"impact": query.impact})
+    if query.session_id:
+        conditions.append({"session": query.session_id})
+    if query.from_:
+        conditions.append({"at": {"$gte": microseconds(query.from_)}})
+    if query.to:
+        conditions.append({"at": {"$lte": microseconds(query.to)}})
+    if query.q:
+        text = {"$regex": escape(query.q), "$options": "i"}
+        conditions.append({"$or": [{"description": text}, {"entity_id": text}]})
+    if after:
+        conditions.append({"$or": [{"at": {"$lt": after.at}}, {"at": after.at, "_id": {"$lt": after.id}}]})
+    return {"$and": conditions} if conditions else {}

@@ -1,0 +1,21 @@
+"""Every metric, declared once. No label ever holds a user's data."""
+
+from prometheus_client import Counter, Gauge, Histogram
+
+_FAST = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+_SLOW = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 3600, 86_400)
+
+RECORDS = Counter("mycelium_records", "Records consumed, by what became of them", ["outcome"])
+DEAD_LETTERS = Counter("mycelium_dead_letters", "Records put into the dead letters", ["topic", "reason"])
+BATCH_RECORDS = Histogram(
+    "mycelium_batch_records", "Records in a batch", buckets=(1, 10, 50, 100, 250, 500, 1_000, 2_500)
+)
+BATCH_SECONDS = Histogram("mycelium_batch_seconds", "From a batch fetched to its offsets committed", buckets=_FAST)
+BATCH_RETRIES = Counter("mycelium_batch_retries", "Batches tried again after a fault of ours or of a server")
+FRESHNESS_SECONDS = Histogram("mycelium_freshness_seconds", "From an event's own time to stored", buckets=_SLOW)
+LAG = Gauge("mycelium_consumer_lag_records", "Records on the held partitions that are not yet committed")
+PARTITIONS = Gauge("mycelium_assigned_partitions", "Partitions that this process holds")
+OUTBOX_PENDING = Gauge("mycelium_outbox_pending", "Documents with events that are not yet published")
+REQUEST_SECONDS = Histogram(
+    "mycelium_http_request_seconds", "Requests answered, by route and status", ["route", "status"], buckets=_FAST
+)

@@ -1,0 +1,95 @@
+"""Errors as RFC 9457 problem details, made in one place for every route of every process."""
+
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Any
+
+import orjson
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+
+from shared.plumbing.logs import get
+
+_MEDIA_TYPE = "application/problem+json"
+_log = get(__name__)
+
+
+class ProblemError(Exception):
+    """What went wrong with a request. `code` is the stable name of the kind of problem, `detail` the next step."""
+
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        detail: str,
+        *,
+        errors: Sequence[Mapping[str, str]] = (),
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(code)
+        self.status = status
+        self.code = code
+        self.detail = detail
+        self.errors = errors
+        self.headers = headers
+
+
+def field_problem(pointer: str, detail: str) -> ProblemError:
+    """A 422 about one field, named by a JSON pointer such as `#/limit`."""
+    return ProblemError(422, "invalid", "A field is not valid.", errors=[{"pointer": pointer, "detail": detail}])
+
+
+def problem_response(problem: ProblemError) -> Response:
+    """The problem as application/problem+json."""
+    body: dict[str, Any] = {
+        "type": f"urn:mycelium:problem:{problem.code}",
+        "title": HTTPStatus(problem.status).phrase,
+        "status": problem.status,
+        "detail": problem.detail,
+    }
+    if problem.errors:
+        body["errors"] = list(problem.errors)
+    return Response(orjson.dumps(body), problem.status, problem.headers, _MEDIA_TYPE)
+
+
+def install(app: FastAPI) -> None:
+    """Makes every error of `app` a problem: ours, the framework's, and the ones nobody expected."""
+    app.add_exception_handler(ProblemError, _ours)
+    app.add_exception_handler(RequestValidationError, _validation)
+    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(Exception, _unexpected)
+
+
+async def _ours(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, ProblemError)  # noqa: S101  (registered for this type)
+    return problem_response(error)
+
+
+async def _validation(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)  # noqa: S101
+    problems = error.errors()
+    if any(p["type"] == "json_invalid" for p in problems):
+        return problem_response(ProblemError(400, "not-json", "The body should be one JSON text in UTF-8."))
+    errors = [{"pointer": _pointer(p["loc"]), "detail": p["msg"].removeprefix("Value error, ")} for p in problems]
+    return problem_response(ProblemError(422, "invalid", "Some fields are not valid; see errors.", errors=errors))
+
+
+async def _http(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)  # noqa: S101
+    code = HTTPStatus(error.status_code).phrase.lower().replace(" ", "-")
+    return problem_response(ProblemError(error.status_code, code, str(error.detail), headers=error.headers))
+
+
+async def _unexpected(request: Request, error: Exception) -> Response:
+    _log.error("request_failed", route=route_of(request), exc_info=error)
+    return problem_response(ProblemError(500, "internal", "Something failed on our side; nothing was changed by half."))
+
+
+def route_of(request: Request) -> str:
+    """The route's template, which never holds what a user sent."""
+    return getattr(request.scope.get("route"), "path", "unmatched")
+
+
+def _pointer(location: Sequence[int | str]) -> str:
+    return "#" + "".join(f"/{step}" for step in location[1:])

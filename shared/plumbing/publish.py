@@ -1,0 +1,106 @@
+"""Publishing: every record is acknowledged by the broker before it counts as published."""
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaConnectionError
+from aiokafka.structs import ConsumerRecord
+
+from shared.contracts.build import make_event
+from shared.contracts.dashboard import SectionChanged
+from shared.contracts.envelope import CONTENT_TYPE_HEADER
+from shared.contracts.reading import AnyEvent, Poison
+from shared.contracts.topics import UPDATES, Topic, dead_letters
+from shared.contracts.types import Section
+from shared.plumbing import metrics
+from shared.plumbing.settings import ProcessSettings
+
+_MAX_REQUEST_BYTES = 32 * 1024 * 1024  # a dead letter is as large as what came, not as what may come
+
+Record = ConsumerRecord[bytes, bytes]
+Outgoing = tuple[str, bytes | None, bytes | None, Sequence[tuple[str, bytes]]]
+
+
+class Publisher:
+    """One producer for a process. `start` connects; until then publishing raises KafkaError."""
+
+    def __init__(self, service: str, settings: ProcessSettings) -> None:
+        self._service = service
+        self._source = f"/mycelium/{service}"
+        self._settings = settings
+        self._producer: AIOKafkaProducer | None = None
+
+    async def start(self) -> None:
+        """Connects. Raises aiokafka.errors.KafkaError if no broker answers; it may then be called again."""
+        producer = AIOKafkaProducer(
+            bootstrap_servers=self._settings.kafka_bootstrap_servers,
+            client_id=self._service,
+            acks="all",
+            enable_idempotence=self._settings.kafka_enable_idempotence,
+            linger_ms=2,
+            max_request_size=_MAX_REQUEST_BYTES,
+            request_timeout_ms=10_000,
+        )
+        try:
+            await producer.start()
+        except BaseException:
+            await producer.stop()
+            raise
+        self._producer = producer
+
+    async def stop(self) -> None:
+        """Sends what is under way and disconnects."""
+        if self._producer is not None:
+            await self._producer.stop()
+
+    @property
+    def connected(self) -> bool:
+        """Whether a broker has answered since the start."""
+        return self._producer is not None
+
+    async def event(self, topic: Topic, event: AnyEvent) -> None:
+        """Publishes one event and waits until the broker has it."""
+        await self.records([(topic.name, event.subject.encode(), event.to_json(), (CONTENT_TYPE_HEADER,))])
+
+    async def sections_changed(self, changed: Iterable[tuple[str, Section]], as_of: datetime) -> None:
+        """Tells the gateways, once for each user and section, that there is something new as of `as_of` (UTC)."""
+        events = [
+            make_event(SectionChanged(user_email=user, section=section, as_of=as_of), source=self._source, time=as_of)
+            for user, section in changed
+        ]
+        await self.records((UPDATES.name, e.subject.encode(), e.to_json(), (CONTENT_TYPE_HEADER,)) for e in events)
+
+    async def dead_letters(self, poison: Sequence[tuple[Record, Poison]], attempts: int) -> None:
+        """Puts records that can never be used where an operator finds them, byte for byte, with the reason."""
+        await self.records(
+            (dead_letters(self._service).name, record.key, record.value, _dead_letter_headers(record, why, attempts))
+            for record, why in poison
+        )
+        for record, why in poison:
+            metrics.DEAD_LETTERS.labels(record.topic, why.reason).inc()
+
+    async def records(self, outgoing: Iterable[Outgoing]) -> None:
+        """Publishes records (topic, key, value, headers) in order and waits until the broker has all of them."""
+        if self._producer is None:
+            raise KafkaConnectionError("not connected to a broker yet")
+        sent = [
+            await self._producer.send(topic, value, key=key, headers=list(headers))
+            for topic, key, value, headers in outgoing
+        ]
+        if sent:
+            await asyncio.gather(*sent)
+
+
+def _dead_letter_headers(record: Record, why: Poison, attempts: int) -> list[tuple[str, bytes]]:
+    added = {
+        "dlq_reason": why.reason,
+        "dlq_error": why.error,
+        "dlq_topic": record.topic,
+        "dlq_partition": str(record.partition),
+        "dlq_offset": str(record.offset),
+        "dlq_attempts": str(attempts),
+        "dlq_at": datetime.now(UTC).isoformat(),
+    }
+    return [*record.headers, *((name, value.encode()) for name, value in added.items())]

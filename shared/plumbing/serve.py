@@ -1,0 +1,90 @@
+"""Serving an app until SIGTERM or SIGINT, or until one of its jobs fails."""
+
+import asyncio
+import contextlib
+import signal
+import time
+from collections.abc import Iterator
+from typing import NoReturn
+
+import uvicorn
+import uvloop
+from fastapi import FastAPI
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from shared.plumbing import metrics
+from shared.plumbing.logs import configure, get
+from shared.plumbing.runtime import Runtime
+from shared.plumbing.settings import ProcessSettings
+
+_GRACE_SECONDS = 3
+_log = get(__name__)
+
+
+class _Server(uvicorn.Server):
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Ends on the usual signals with exit code 0; the stock server kills itself with the signal afterwards."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._end)
+        yield
+
+    def _end(self) -> None:
+        self.should_exit = True
+
+
+class MeasureRequests:
+    """Observes how long each request took, by its route's template and its status."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Passes the request on; anything but HTTP is passed on unmeasured."""
+        if scope["type"] != "http":
+            return await self._app(scope, receive, send)
+        started, status = time.perf_counter(), 500
+
+        async def noting_the_status(message: Message) -> None:
+            nonlocal status
+            status = message.get("status", status)
+            await send(message)
+
+        try:
+            await self._app(scope, receive, noting_the_status)
+        finally:
+            route = getattr(scope.get("route"), "path", "unmatched")
+            metrics.REQUEST_SECONDS.labels(route, status).observe(time.perf_counter() - started)
+
+
+def serve(service: str, app: FastAPI, runtime: Runtime, settings: ProcessSettings) -> NoReturn:
+    """Runs `app` until it is told to end: exit code 0; or until a job fails: exit code 1, for a supervisor to see."""
+    configure(service, settings.log_level)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_serve(app, runtime, settings))
+    raise SystemExit(1 if runtime.failure else 0)
+
+
+async def _serve(app: FastAPI, runtime: Runtime, settings: ProcessSettings) -> None:
+    config = uvicorn.Config(
+        app,
+        host=settings.host,
+        port=settings.port,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        timeout_graceful_shutdown=_GRACE_SECONDS,
+    )
+    server = _Server(config)
+
+    async def end_with_the_jobs() -> None:
+        await runtime.ended.wait()
+        server.should_exit = True
+
+    watching = asyncio.create_task(end_with_the_jobs())
+    _log.info("starting", port=settings.port)
+    await server.serve()
+    watching.cancel()
+    _log.info("stopped")
