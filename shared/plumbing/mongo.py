@@ -1,17 +1,28 @@
 """The one place that knows the driver. Everything else uses the calls that Motor and PyMongo's own API share."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from fastapi import FastAPI, Request, Response
 from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorDatabase
 from pymongo import IndexModel
-from pymongo.errors import PyMongoError
+from pymongo.errors import ConnectionFailure, PyMongoError
+
+from shared.plumbing.problems import ProblemError, problem_response
 
 Document = dict[str, Any]  # BSON: what is in a document is the store's own knowledge
 Client = AsyncIOMotorClient[Document]
 Database = AsyncIOMotorDatabase[Document]
 
 DUPLICATE_KEY = 11000
+_PING_SECONDS = 2
+_AWAY = ProblemError(
+    503,
+    "database-unavailable",
+    "The database does not answer right now; try again in a moment.",
+    headers={"Retry-After": "1"},
+)
 
 
 def connect(url: str) -> Client:
@@ -38,8 +49,9 @@ async def ensure_indexes(database: Database, indexes: Mapping[str, Sequence[Inde
 async def trouble(client: Client) -> str | None:
     """None if a server answers, else what an operator should know."""
     try:
-        await client.admin.command("ping")
-    except PyMongoError:
+        async with asyncio.timeout(_PING_SECONDS):
+            await client.admin.command("ping")
+    except (PyMongoError, TimeoutError):
         return "the database does not answer"
     return None
 
@@ -47,3 +59,12 @@ async def trouble(client: Client) -> str | None:
 async def close(client: Client) -> None:
     """Ends the client's connections."""
     client.close()
+
+
+def install(app: FastAPI) -> None:
+    """Makes a database that does not answer a 503 problem of `app`."""
+    app.add_exception_handler(ConnectionFailure, _away)
+
+
+async def _away(_request: Request, _error: Exception) -> Response:
+    return problem_response(_AWAY)

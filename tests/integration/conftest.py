@@ -1,4 +1,4 @@
-"""The services of the tests, served for real: one of each for the whole run, as each has one consumer group."""
+"""The services of the tests, served for real: one of each at a time, as each has one consumer group."""
 
 import os
 import secrets
@@ -24,7 +24,7 @@ async def client_settings(kafka: str) -> dict[str, object]:
     return {"kafka_bootstrap_servers": kafka, "internal_key": INTERNAL_KEY, **timing}
 
 
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def activity_service(mongo_url: str, client_settings: dict[str, object]) -> AsyncIterator[Running]:
     """The activity service, ready, with the client's end of everything it talks to."""
     settings = ActivitySettings.model_validate({**client_settings, "mongo_url": mongo_url})
