@@ -189,7 +189,7 @@ def _document(activity: Activity) -> Document:
         "user": activity.user,
         "low": activity.impact == "low",
         "at": microseconds(activity.time),
-        "event": activity.event_id,
+        "event": activity.event,
         "type": activity.type,
         "impact": activity.impact,
         "description": activity.description,
@@ -205,12 +205,12 @@ def _write(activity: Activity) -> InsertOne[Document] | ReplaceOne[Document]:
     document = _document(activity)
     if not activity.told_twice:
         return InsertOne(document)
-    older = [{"at": {"$lt": document["at"]}}, {"at": document["at"], "event": {"$lt": activity.event_id}}]
+    older = [{"at": {"$lt": document["at"]}}, {"at": document["at"], "event": {"$lt": activity.event}}]
     return ReplaceOne({"_id": activity.id, "$or": older}, document, upsert=True)
 
 
 def _add_choice(choice: Choice) -> UpdateOne:
-    made = {"on": choice.on, "at": microseconds(choice.time), "event": choice.event_id}
+    made = {"on": choice.on, "at": microseconds(choice.time), "event": choice.event}
     return UpdateOne({"_id": choice.user}, {"$addToSet": {"choices": made}}, upsert=True)
 
 

@@ -38,7 +38,7 @@ class Activity:
     """One thing that a user did, as the timeline shows it. `time` is in UTC.
 
     `id` is made from what identifies the thing, so that every telling of it has the same one. Where two events tell of
-    the same thing, the later (`time`, then `event_id`) wins.
+    the same thing, the later (`time`, then `event`, its rank) wins.
     """
 
     id: str
@@ -46,7 +46,7 @@ class Activity:
     type: ActivityType
     description: str
     time: datetime
-    event_id: str
+    event: str
     metadata: Metadata
     entity_id: str | None = None
     entity_type: str | None = None
@@ -68,7 +68,7 @@ def newest_tellings(activities: Iterable[Activity]) -> list[Activity]:
     newest: dict[str, Activity] = {}
     for activity in activities:
         known = newest.get(activity.id)
-        if known is None or (known.time, known.event_id) < (activity.time, activity.event_id):
+        if known is None or (known.time, known.event) < (activity.time, activity.event):
             newest[activity.id] = activity
     return list(newest.values())
 
@@ -97,7 +97,7 @@ def _activity(
         type=type,
         description=description,
         time=event.time,
-        event_id=event.id,
+        event=event.rank,
         metadata={name: value for name, value in metadata.items() if value is not None},
         entity_id=entity[0],
         entity_type=entity[1],

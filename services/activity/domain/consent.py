@@ -15,15 +15,12 @@ NEVER = datetime.max.replace(tzinfo=UTC)
 
 
 class Choice(NamedTuple):
-    """One choice of a user: tracking `on` or off, from `time` (UTC) on. Of two at one time the greater id is later.
-
-    Two publishers may use one id at one time; then `off` wins.
-    """
+    """One choice of a user: tracking `on` or off, from `time` (UTC) on. Of two at one time the greater `event` is later."""
 
     user: str
     on: bool
     time: datetime
-    event_id: str
+    event: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +42,12 @@ def choice_of(event: Event[Payload]) -> Choice | None:
     data = event.data
     if not isinstance(data, PreferencesUpdated) or data.activity_tracking is None:
         return None
-    return Choice(data.user_email, data.activity_tracking, event.time, event.id)
+    return Choice(data.user_email, data.activity_tracking, event.time, event.rank)
 
 
 def consent_of(choices: Iterable[Choice]) -> Consent:
     """The consent that one user's choices come to: what lies before the first `on` after the last `off` is not kept."""
-    ordered = sorted(choices, key=lambda choice: (choice.time, choice.event_id, not choice.on))
+    ordered = sorted(choices, key=lambda choice: (choice.time, choice.event))
     last_off = max((i for i, choice in enumerate(ordered) if not choice.on), default=None)
     if last_off is None:
         return ALWAYS

@@ -201,4 +201,4 @@ def test_what_a_page_reports_cannot_pose_as_anything_else() -> None:
 def test_of_several_tellings_the_latest_wins_in_any_order(order: list[tuple[int, str]]) -> None:
     data = PurchaseCreated.model_validate({"user_email": ADA, **BOUGHT})
     (winner,) = newest_tellings(told(data, time=NOON.replace(hour=hour), id=name) for hour, name in order)
-    assert (winner.time.hour, winner.event_id) == (2, "c")
+    assert (winner.time.hour, winner.event) == (2, "c\n/test")

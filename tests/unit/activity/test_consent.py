@@ -22,7 +22,11 @@ def choice(hour: int, on: bool, id: str = "e") -> Choice:
     return Choice(ADA, on, at(hour), id)
 
 
-choices = st.lists(st.builds(choice, st.integers(0, 5), st.booleans(), st.sampled_from("abc")), max_size=6)
+choices = st.lists(
+    st.builds(choice, st.integers(0, 5), st.booleans(), st.sampled_from("abc")),
+    max_size=6,
+    unique_by=lambda made: (made.time, made.event),
+)
 
 
 def test_who_never_chose_is_tracked() -> None:
@@ -54,6 +58,6 @@ def test_order_and_duplicates_change_nothing(made_and_shuffled: tuple[list[Choic
 
 def test_only_a_choice_about_tracking_is_one() -> None:
     off = make_event(PreferencesUpdated(user_email=ADA, activity_tracking=False), source="/test", id="e", time=at(1))
-    assert choice_of(off) == choice(1, False)
+    assert choice_of(off) == choice(1, False, "e\n/test")
     assert choice_of(make_event(PreferencesUpdated(user_email=ADA), source="/test")) is None
     assert choice_of(make_event(UserRegistered(user_email=ADA), source="/test")) is None
