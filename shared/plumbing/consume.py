@@ -36,11 +36,15 @@ class GaveUpError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """What became of the events of a batch, and which sections of whom are new."""
+    """What became of the events of a batch, and which sections of whom are new.
+
+    `poison` holds, by their place in the batch, the events that only turned out to be unusable when they were applied.
+    """
 
     applied: int
     duplicates: int
     changed: frozenset[tuple[str, Section]] = frozenset()
+    poison: Mapping[int, Poison] = field(default_factory=dict)
 
 
 Apply = Callable[[Sequence[AnyEvent]], Awaitable[Stored]]
@@ -49,6 +53,7 @@ Apply = Callable[[Sequence[AnyEvent]], Awaitable[Stored]]
 @dataclass(slots=True)
 class _Decoded:
     events: list[AnyEvent] = field(default_factory=list)
+    records: list[Record] = field(default_factory=list)  # of the events, in the same order
     poison: list[tuple[Record, Poison]] = field(default_factory=list)
     ignored: int = 0
 
@@ -138,12 +143,14 @@ class Consumer:
                     decoded.ignored += 1
                 case event:
                     decoded.events.append(event)
+                    decoded.records.append(record)
         return decoded
 
     async def _settle(self, decoded: _Decoded, attempt: int) -> None:
         stored = await self._apply(decoded.events) if decoded.events else Stored(0, 0)
         now = datetime.now(UTC)
-        await self._publisher.dead_letters(decoded.poison, attempt)
+        unusable = [*decoded.poison, *((decoded.records[place], why) for place, why in stored.poison.items())]
+        await self._publisher.dead_letters(unusable, attempt)
         await self._publisher.sections_changed(stored.changed, now)
         _count(decoded, stored, now)
 
@@ -237,6 +244,6 @@ def _count(decoded: _Decoded, stored: Stored, now: datetime) -> None:
     metrics.RECORDS.labels("applied").inc(stored.applied)
     metrics.RECORDS.labels("duplicate").inc(stored.duplicates)
     metrics.RECORDS.labels("ignored").inc(decoded.ignored)
-    metrics.RECORDS.labels("poison").inc(len(decoded.poison))
+    metrics.RECORDS.labels("poison").inc(len(decoded.poison) + len(stored.poison))
     for event in decoded.events:
         metrics.FRESHNESS_SECONDS.observe(max(0.0, (now - event.time).total_seconds()))
