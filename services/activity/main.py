@@ -42,6 +42,7 @@ def build_app(settings: Settings) -> FastAPI:
     app.state.runtime = runtime
     app.add_middleware(MeasureRequests)
     problems.install(app)
+    mongo.install(app)
     checks: dict[str, health.Check] = {
         "start": runtime.trouble,
         "mongo": partial(mongo.trouble, client),

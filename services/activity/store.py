@@ -37,7 +37,10 @@ Kind = tuple[str, bool]  # a user, and whether the low-impact activities are mea
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """How many activities were new or newer than what was known, how many were known, and whose timelines changed."""
+    """How many activities were new or newer than what was known, how many were known, and whose timelines to look at.
+
+    These are the users of the known ones too: nobody may have been told, if it ended before the batch was through.
+    """
 
     applied: int
     duplicates: int
@@ -82,8 +85,7 @@ class ActivityStore:
         known, added = await self._write(allowed)
         await self._remove_forbidden(_narrowed(before, await self._consents(low_users)))
         await self._trim(added)
-        changed = frozenset(a.user for i, a in enumerate(allowed) if i not in known)
-        return Written(len(allowed) - len(known), len(known), changed)
+        return Written(len(allowed) - len(known), len(known), frozenset(a.user for a in allowed))
 
     async def page(self, user: str, query: ActivityQuery, after: Position | None) -> list[Document]:
         """Up to `query.limit` + 1 documents of the user's timeline, newest first, that match and come after `after`."""

@@ -15,6 +15,7 @@ from shared.plumbing.settings import Secret
 _ALGORITHM = "HS256"
 _ISSUER = "mycelium-gateway"
 LIFETIME_SECONDS = 60
+_CLOCK_SKEW_SECONDS = 10  # two machines never agree on the second; `iat` would be in the future
 
 
 class NotAllowedError(Exception):
@@ -53,5 +54,8 @@ class InternalTokens:
 
 
 _REGISTRY = jwt.JWTClaimsRegistry(
-    iss={"essential": True, "value": _ISSUER}, aud={"essential": True}, exp={"essential": True}
+    leeway=_CLOCK_SKEW_SECONDS,
+    iss={"essential": True, "value": _ISSUER},
+    aud={"essential": True},
+    exp={"essential": True},
 )

@@ -2,8 +2,11 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import Any
 
+from bson.codec_options import TypeCodec, TypeRegistry
+from bson.decimal128 import Decimal128
 from fastapi import FastAPI, Request, Response
 from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorDatabase
 from pymongo import IndexModel
@@ -25,12 +28,26 @@ _AWAY = ProblemError(
 )
 
 
+class _MoneyCodec(TypeCodec):
+    """Money is Decimal in the code and Decimal128, which keeps every digit, in a document."""
+
+    python_type = Decimal
+    bson_type = Decimal128
+
+    def transform_python(self, value: Decimal) -> Decimal128:
+        return Decimal128(value)
+
+    def transform_bson(self, value: Decimal128) -> Decimal:
+        return value.to_decimal()
+
+
 def connect(url: str) -> Client:
     """A client that acknowledges a write when a majority has it. It connects when first used."""
     return AsyncIOMotorClient(
         url,
         tz_aware=True,
         uuidRepresentation="standard",
+        type_registry=TypeRegistry([_MoneyCodec()]),
         w="majority",
         retryWrites=True,
         serverSelectionTimeoutMS=5_000,
@@ -40,10 +57,13 @@ def connect(url: str) -> Client:
 
 
 async def ensure_indexes(database: Database, indexes: Mapping[str, Sequence[IndexModel]]) -> None:
-    """Makes the indexes of each collection that are not there yet. Raises PyMongoError if Mongo does not answer."""
-    for collection, models in indexes.items():
-        if models:
-            await database[collection].create_indexes(list(models))
+    """Makes the indexes of each collection that are not there yet. Raises ConnectionError if that cannot be done."""
+    try:
+        for collection, models in indexes.items():
+            if models:
+                await database[collection].create_indexes(list(models))
+    except PyMongoError as error:
+        raise ConnectionError("the indexes cannot be made") from error
 
 
 async def trouble(client: Client) -> str | None:

@@ -23,6 +23,7 @@ INDEX = IndexModel([("outbox.id", 1)], name="outbox", sparse=True)
 _WAITING = {"outbox.id": {"$exists": True}}
 _PAGE = 500
 _POLL_SECONDS = 1.0
+_CHECK_SECONDS = 2
 _log = get(__name__)
 
 
@@ -57,9 +58,13 @@ class Relay:
             self._something_new.clear()
         await self._publish_all()
 
-    async def pending(self) -> int:
-        """How many documents have events that are not published yet. Raises PyMongoError if Mongo is away."""
-        counts = [await c.count_documents(_WAITING, hint="outbox") for c in self._collections]
+    async def pending(self) -> int | None:
+        """How many documents have events that are not published yet; None while that cannot be known."""
+        try:
+            async with asyncio.timeout(_CHECK_SECONDS):
+                counts = [await c.count_documents(_WAITING, hint="outbox") for c in self._collections]
+        except (TimeoutError, PyMongoError):
+            return None
         metrics.OUTBOX_PENDING.set(sum(counts))
         return sum(counts)
 

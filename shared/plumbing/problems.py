@@ -12,6 +12,11 @@ from starlette.exceptions import HTTPException
 from shared.plumbing.logs import get
 
 _MEDIA_TYPE = "application/problem+json"
+_MAX_ERRORS = 20
+_NEXT_STEPS = {
+    404: "There is nothing at this address; check its spelling.",
+    405: "This address does not take this method; the Allow header has those that it takes.",
+}
 _log = get(__name__)
 
 
@@ -71,14 +76,18 @@ async def _validation(_request: Request, error: Exception) -> Response:
     problems = error.errors()
     if any(p["type"] == "json_invalid" for p in problems):
         return problem_response(ProblemError(400, "not-json", "The body should be one JSON text in UTF-8."))
-    errors = [{"pointer": _pointer(p["loc"]), "detail": p["msg"].removeprefix("Value error, ")} for p in problems]
+    errors = [
+        {"pointer": _pointer(p["loc"]), "detail": p["msg"].removeprefix("Value error, ")}
+        for p in problems[:_MAX_ERRORS]
+    ]
     return problem_response(ProblemError(422, "invalid", "Some fields are not valid; see errors.", errors=errors))
 
 
 async def _http(_request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101
     code = HTTPStatus(error.status_code).phrase.lower().replace(" ", "-")
-    return problem_response(ProblemError(error.status_code, code, str(error.detail), headers=error.headers))
+    detail = _NEXT_STEPS.get(error.status_code, str(error.detail))
+    return problem_response(ProblemError(error.status_code, code, detail, headers=error.headers))
 
 
 async def _unexpected(request: Request, error: Exception) -> Response:
@@ -92,4 +101,5 @@ def route_of(request: Request) -> str:
 
 
 def _pointer(location: Sequence[int | str]) -> str:
-    return "#" + "".join(f"/{step}" for step in location[1:])
+    """A JSON pointer (RFC 6901) into the body, or the parameter's name."""
+    return "#" + "".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in location[1:])

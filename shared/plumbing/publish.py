@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaConnectionError
+from aiokafka.errors import KafkaConnectionError, KafkaError
 from aiokafka.structs import ConsumerRecord
 
 from shared.contracts.build import make_event
@@ -17,6 +17,8 @@ from shared.contracts.types import Section
 from shared.plumbing import metrics
 from shared.plumbing.settings import ProcessSettings
 
+_CHECK_SECONDS = 2
+_STOP_SECONDS = 2
 _MAX_REQUEST_BYTES = 32 * 1024 * 1024  # a dead letter is as large as what came, not as what may come
 
 Record = ConsumerRecord[bytes, bytes]
@@ -51,14 +53,25 @@ class Publisher:
         self._producer = producer
 
     async def stop(self) -> None:
-        """Sends what is under way and disconnects."""
-        if self._producer is not None:
-            await self._producer.stop()
+        """Sends what is under way, unless the broker is away, and disconnects."""
+        if self._producer is None:
+            return
+        try:
+            async with asyncio.timeout(_STOP_SECONDS):
+                await self._producer.stop()
+        except TimeoutError:  # nobody was told that the rest is published
+            await self._producer.client.close()
 
-    @property
-    def connected(self) -> bool:
-        """Whether a broker has answered since the start."""
-        return self._producer is not None
+    async def trouble(self) -> str | None:
+        """Why nothing can be published right now, in plain words; None if it can."""
+        if self._producer is None:
+            return "not connected yet"
+        try:
+            async with asyncio.timeout(_CHECK_SECONDS):
+                await self._producer.client.fetch_all_metadata()
+        except (TimeoutError, KafkaError):
+            return "the broker does not answer"
+        return None
 
     async def event(self, topic: Topic, event: AnyEvent) -> None:
         """Publishes one event and waits until the broker has it."""

@@ -10,7 +10,6 @@ from typing import Protocol
 
 from aiokafka.errors import KafkaError
 from fastapi import FastAPI
-from pymongo.errors import PyMongoError
 
 from shared.plumbing.logs import get
 from shared.plumbing.waiting import set_within
@@ -60,6 +59,8 @@ class Runtime:
             self._stopping.set()
             for job in self._jobs:
                 job.stop()
+            if not self._prepared:
+                main.cancel()  # there is nothing in hand to finish
             await asyncio.wait([main], timeout=_GRACE_SECONDS)
             main.cancel()
             for step in self._close:
@@ -71,6 +72,7 @@ class Runtime:
                 await self._patiently(step)
             self._prepared = True
             async with asyncio.TaskGroup() as group:
+                group.create_task(self._stopping.wait())
                 for job in self._jobs:
                     group.create_task(job.run())
         except Exception as error:  # noqa: BLE001  (kept: it decides how the process ends)
@@ -83,7 +85,7 @@ class Runtime:
         while not self._stopping.is_set():
             try:
                 await step()
-            except (KafkaError, PyMongoError, OSError) as error:
+            except (KafkaError, OSError) as error:
                 _log.warning("waiting_to_connect", error=type(error).__name__)
                 await set_within(self._stopping, _RETRY_SECONDS)
             else:

@@ -9,7 +9,15 @@ import pytest_asyncio
 from mycelium.stack import broker
 from services.activity import main as activity
 from services.activity.settings import Settings as ActivitySettings
+from services.gateway import main as gateway_main
+from services.gateway.settings import Settings as GatewaySettings
+from services.profile import main as profile_main
+from services.profile.settings import Settings as ProfileSettings
+from services.purchases import main as purchases
+from services.purchases.settings import Settings as PurchasesSettings
+from services.purchases.vault.make_keys import make_keys
 from shared.plumbing.internal_auth import InternalTokens
+from tests.servers.dashboard import Site, User, ready, settings_of, sign_up, site
 from tests.servers.docker import docker_works
 from tests.servers.running import Running, publishing, running
 
@@ -33,3 +41,61 @@ async def activity_service(mongo_url: str, client_settings: dict[str, object]) -
         running(activity.build_app(settings), publisher, InternalTokens(settings.internal_key), "activity") as service,
     ):
         yield service
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def purchases_service(mongo_url: str, client_settings: dict[str, object]) -> AsyncIterator[Running]:
+    """The purchases service, ready; nobody answers its commands, and it waits for an answer for two seconds only."""
+    keys = {name.lower(): value for name, value in make_keys().items()}
+    given = {**client_settings, **keys, "mongo_url": mongo_url, "command_limit_seconds": 2}
+    settings = PurchasesSettings.model_validate(given)
+    async with (
+        publishing(settings) as publisher,
+        running(
+            purchases.build_app(settings), publisher, InternalTokens(settings.internal_key), "purchases"
+        ) as service,
+    ):
+        yield service
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def profile_settings(mongo_url: str, client_settings: dict[str, object]) -> ProfileSettings:
+    """The settings of a profile service."""
+    return settings_of(ProfileSettings, client_settings, mongo_url=mongo_url)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def profile(profile_settings: ProfileSettings) -> AsyncIterator[Site]:
+    """The profile service, ready."""
+    async with site(profile_main.build_app(profile_settings)) as served:
+        await ready(served)
+        yield served
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def gateway_settings(
+    client_settings: dict[str, object], activity_service: Running, profile: Site
+) -> GatewaySettings:
+    """The settings of a gateway before the running services."""
+    addresses = {"activity_url": activity_service.url, "profile_url": profile.url}
+    return settings_of(GatewaySettings, client_settings, token_key=secrets.token_urlsafe(32), **addresses)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def gateway(gateway_settings: GatewaySettings) -> AsyncIterator[Site]:
+    """The gateway, ready."""
+    async with site(gateway_main.build_app(gateway_settings), described=True) as served:
+        await ready(served)
+        yield served
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def ada(gateway: Site) -> User:
+    """Someone new who is logged in."""
+    return await sign_up(gateway)
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def bob(gateway: Site) -> User:
+    """Someone else."""
+    return await sign_up(gateway)

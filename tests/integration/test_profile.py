@@ -11,8 +11,6 @@ import pytest
 import pytest_asyncio
 from argon2 import PasswordHasher
 
-from mycelium.stack.ports import free_ports
-from services.profile.main import build_app
 from services.profile.settings import Settings
 from services.profile.store import INDEXES
 from shared.contracts.identity import UserLoggedIn, UserLoggedOut, UserRegistered
@@ -20,26 +18,12 @@ from shared.contracts.topics import IDENTITY
 from shared.plumbing import mongo
 from shared.plumbing.internal_auth import InternalTokens
 from shared.plumbing.mongo import Database
-from tests.servers.dashboard import Reply, Site, events_until, ready, settings_of, site
-
-PASSWORD = "correct horse battery"
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def settings(mongo_url: str, client_settings: dict[str, object]) -> Settings:
-    return settings_of(Settings, client_settings, mongo_url=mongo_url)
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def profile(settings: Settings) -> AsyncIterator[Site]:
-    async with site(build_app(settings)) as served:
-        await ready(served)
-        yield served
+from tests.servers.dashboard import PASSWORD, Reply, Site, events_until
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def stored(settings: Settings) -> AsyncIterator[Database]:
-    client = mongo.connect(settings.mongo_url)
+async def stored(profile_settings: Settings) -> AsyncIterator[Database]:
+    client = mongo.connect(profile_settings.mongo_url)
     yield client["profile"]
     client.close()
 
@@ -50,8 +34,8 @@ def email() -> str:
 
 
 @pytest.fixture
-def tokens(settings: Settings) -> InternalTokens:
-    return InternalTokens(settings.internal_key)
+def tokens(profile_settings: Settings) -> InternalTokens:
+    return InternalTokens(profile_settings.internal_key)
 
 
 async def call(
@@ -147,15 +131,14 @@ async def test_a_wrong_password_and_an_unknown_email_look_the_same(
     await register(profile, tokens, email)
 
     async def fails(who: str) -> tuple[Reply, float]:
-        started = time.perf_counter()
+        before = time.process_time()  # the service runs in this process; by the clock, others would be measured too
         reply = await log_in(profile, tokens, who, "wrong password")
-        return reply, time.perf_counter() - started
+        return reply, time.process_time() - before
 
-    wrong = [await fails(email) for _ in range(5)]
-    unknown = [await fails(f"nobody-{email}") for _ in range(5)]
-    assert {(r.status, r.body) for r, _ in wrong + unknown} == {(403, wrong[0][0].body)}
-    quickest_wrong, quickest_unknown = min(t for _, t in wrong), min(t for _, t in unknown)
-    assert 0.6 < quickest_wrong / quickest_unknown < 1.6  # without the dummy hash it is 10 and more
+    pairs = [(await fails(email), await fails(f"nobody-{email}")) for _ in range(5)]
+    assert {(reply.status, reply.body) for pair in pairs for reply, _ in pair} == {(403, pairs[0][0][0].body)}
+    wrong, unknown = (min(pair[which][1] for pair in pairs) for which in (0, 1))
+    assert 0.4 < unknown / wrong < 2.5  # without the dummy hash it is below 0.1
 
 
 async def test_a_hash_with_other_parameters_is_replaced_at_login(
@@ -171,41 +154,15 @@ async def test_a_hash_with_other_parameters_is_replaced_at_login(
     assert (await log_in(profile, tokens, email)).status == 201
 
 
-async def test_only_the_gateways_calls_are_answered(profile: Site, settings: Settings, tokens: InternalTokens) -> None:
+async def test_only_the_gateways_calls_are_answered(
+    profile: Site, profile_settings: Settings, tokens: InternalTokens
+) -> None:
     paths = [("POST", "/accounts"), ("POST", "/sessions"), ("GET", "/sessions/x"), ("DELETE", "/sessions/x")]
     for method, path in paths:
         for token in (None, "nonsense", tokens.sign("activity", "ada@example.test")):
             assert (await profile.ask(method, path, token=token, json={})).status == 401, (method, path)
     for method, path in paths[2:]:
         assert (await call(profile, tokens, method, path)).status == 401  # for no one
-
-
-async def test_events_wait_in_the_outbox_while_kafka_is_away(
-    settings: Settings, tokens: InternalTokens, stored: Database, email: str
-) -> None:
-    (nothing_listens,) = free_ports(1)
-    alone = settings.model_copy(update={"kafka_bootstrap_servers": f"127.0.0.1:{nothing_listens}"})
-    async with site(build_app(alone)) as profile:
-        assert (await register(profile, tokens, email)).status == 201
-        assert (await log_in(profile, tokens, email)).status == 201
-        health = await profile.ask("GET", "/readyz")
-        assert health.status == 503
-        assert health.json["checks"]["mongo"] == "ok"
-        assert health.json["checks"]["kafka"] != "ok"
-        assert health.json["outbox"] >= 2
-
-    async with site(build_app(settings)):
-        told = await events_until(settings.kafka_bootstrap_servers, IDENTITY, email, UserLoggedIn)
-        assert [event.type for event in told] == ["user.registered.v1", "user.logged_in.v1"]
-
-
-async def test_a_database_that_is_away_is_a_503(settings: Settings, tokens: InternalTokens, email: str) -> None:
-    (nothing_listens,) = free_ports(1)
-    url = f"mongodb://127.0.0.1:{nothing_listens}/?serverSelectionTimeoutMS=200"
-    async with site(build_app(settings.model_copy(update={"mongo_url": url}))) as profile:
-        reply = await register(profile, tokens, email)
-        assert (reply.status, reply.headers["Retry-After"]) == (503, "1")
-        assert reply.json["type"] == "urn:mycelium:problem:database-unavailable"
 
 
 async def test_sessions_are_removed_some_days_after_they_expire(profile: Site, stored: Database) -> None:

@@ -1,12 +1,11 @@
 """From an event to the activity that it tells of."""
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from hashlib import blake2b
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from shared.contracts import dashboard, identity, marketplace, profile, wallet
 from shared.contracts.envelope import Event, Payload
@@ -33,17 +32,18 @@ IMPACT: Final[Mapping[ActivityType, Impact]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Activity:
+class Activity(NamedTuple):
     """One thing that a user did, as the timeline shows it. `time` is in UTC.
 
     `id` is made from what identifies the thing, so that every telling of it has the same one. Where two events tell of
-    the same thing, the later (`time`, then `event`, its rank) wins.
+    the same thing, the later (`time`, then `event`, its rank) wins. `impact` is how much it matters; `low` is what the
+    user can forbid us to keep.
     """
 
     id: str
     user: str
     type: ActivityType
+    impact: Impact
     description: str
     time: datetime
     event: str
@@ -51,11 +51,6 @@ class Activity:
     entity_id: str | None = None
     entity_type: str | None = None
     session_id: str | None = None
-
-    @property
-    def impact(self) -> Impact:
-        """How much it matters; `low` is what the user can forbid us to keep."""
-        return IMPACT[self.type]
 
     @property
     def told_twice(self) -> bool:
@@ -95,6 +90,7 @@ def _activity(
         id=_digest(user, *(thing or ("event", event.source, event.id))),
         user=user,
         type=type,
+        impact=IMPACT[type],
         description=description,
         time=event.time,
         event=event.rank,

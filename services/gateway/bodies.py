@@ -1,0 +1,60 @@
+"""What a request's body may be: JSON, of a bounded size."""
+
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import orjson
+from fastapi import Request, Response
+from fastapi.routing import APIRoute
+from starlette.requests import ClientDisconnect
+
+from shared.plumbing.problems import ProblemError
+
+MAX_BODY_BYTES = 65_536
+_TOO_LARGE = ProblemError(413, "too-large", f"A body may have {MAX_BODY_BYTES} bytes; send less at once.")
+_NOT_JSON = ProblemError(415, "unsupported-media-type", "Send the body as JSON, with `Content-Type: application/json`.")
+
+
+class _JsonRequest(Request):
+    """A request whose body is strict JSON of at most MAX_BODY_BYTES."""
+
+    async def body(self) -> bytes:
+        """The whole body. Raises a 413 problem as soon as it is too large, whatever its Content-Length says."""
+        if not hasattr(self, "_body"):
+            body = bytearray()
+            async for chunk in self.stream():
+                body += chunk
+                if len(body) > MAX_BODY_BYTES:
+                    raise _TOO_LARGE
+            self._body = bytes(body)
+        return self._body
+
+    async def json(self) -> object:
+        """The body as JSON. Raises json.JSONDecodeError, for NaN, broken Unicode and nesting without end too."""
+        return orjson.loads(await self.body())
+
+
+class JsonRoute(APIRoute):
+    """A route whose body, if it takes one, is JSON and nothing else."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """FastAPI's own handler, behind the checks."""
+        handle = super().get_route_handler()
+        return _checking(handle) if self.body_field else handle
+
+
+def _checking(
+    handle: Callable[[Request], Coroutine[Any, Any, Response]],
+) -> Callable[..., Coroutine[Any, Any, Response]]:
+    async def checked(request: Request) -> Response:
+        media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if media_type != "application/json":
+            raise _NOT_JSON
+        request = _JsonRequest(request.scope, request.receive)
+        try:
+            await request.body()  # here, because FastAPI makes a 400 of what is raised while it reads
+        except ClientDisconnect:
+            return Response(status_code=400)  # nobody reads it
+        return await handle(request)
+
+    return checked

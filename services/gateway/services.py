@@ -1,0 +1,109 @@
+"""Asking the services behind the gateway, and handing on what they answer, byte for byte."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import aiohttp
+from cachetools import TTLCache
+from fastapi import Response
+from yarl import URL
+
+from shared.plumbing.internal_auth import LIFETIME_SECONDS, InternalTokens
+from shared.plumbing.logs import get
+from shared.plumbing.problems import ProblemError
+
+Service = Literal["activity", "profile"]
+
+_READ_SECONDS = 2.0
+_CONNECTIONS_PER_SERVICE = 256  # more than there may be logins waiting, so that they leave room for the rest
+_KEEP_ALIVE_SECONDS = 4.0  # less than the services' 5, so that they are not the ones who hang up
+_TOKENS, _TOKEN_SECONDS = 10_000, LIFETIME_SECONDS / 2
+_PASSED_ON = ("Retry-After",)
+_log = get(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a service answered."""
+
+    status: int
+    body: bytes
+    headers: Mapping[str, str]
+
+    def response(self) -> Response:
+        """The same answer for the client."""
+        headers = {name: self.headers[name] for name in _PASSED_ON if name in self.headers}
+        return Response(self.body, self.status, headers, self.headers.get("Content-Type"))
+
+
+class Services:
+    """The services by their names, asked over one pool of connections."""
+
+    def __init__(self, addresses: Mapping[Service, str], tokens: InternalTokens) -> None:
+        self._addresses = addresses
+        self._tokens = tokens
+        self._signed: TTLCache[tuple[Service, str | None], str] = TTLCache(_TOKENS, _TOKEN_SECONDS)
+        self._http: aiohttp.ClientSession | None = None
+
+    async def start(self) -> None:
+        """Makes the pool; connections are made when they are needed."""
+        self._http = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(
+                limit=0, limit_per_host=_CONNECTIONS_PER_SERVICE, keepalive_timeout=_KEEP_ALIVE_SECONDS
+            ),
+            cookie_jar=aiohttp.DummyCookieJar(),
+        )
+
+    async def close(self) -> None:
+        """Closes the connections."""
+        if self._http is not None:
+            await self._http.close()
+
+    async def ask(
+        self,
+        service: Service,
+        path: str,
+        *,
+        method: str = "GET",
+        user: str | None = None,
+        query: str = "",
+        body: bytes | None = None,
+        seconds: float = _READ_SECONDS,
+    ) -> Answer:
+        """What `service` answers, on behalf of `user`; `path` and `query` are percent-encoded already.
+
+        Raises a 503 problem if there is no answer within `seconds`, or if the service does not take our signature.
+        """
+        if self._http is None:
+            raise unavailable(service)
+        headers = {"Authorization": f"Bearer {self._token(service, user)}"}
+        if body is not None:
+            headers["Content-Type"] = "application/json"
+        url = URL(f"{self._addresses[service]}{path}{'?' if query else ''}{query}", encoded=True)
+        try:
+            async with (
+                asyncio.timeout(seconds),
+                self._http.request(method, url, headers=headers, data=body, allow_redirects=False) as response,
+            ):
+                answer = Answer(response.status, await response.read(), response.headers)
+        except (TimeoutError, aiohttp.ClientError, OSError) as error:
+            _log.warning("service_unavailable", service=service, error=type(error).__name__)
+            raise unavailable(service) from None
+        if answer.status == 401:
+            _log.error("service_refuses_our_key", service=service)
+            raise unavailable(service)
+        return answer
+
+    def _token(self, service: Service, user: str | None) -> str:
+        known: str | None = self._signed.get((service, user))
+        if known is None:
+            known = self._signed[(service, user)] = self._tokens.sign(service, user)
+        return known
+
+
+def unavailable(service: str) -> ProblemError:
+    """The problem of a part that does not answer right now."""
+    detail = f"The {service} part does not answer right now; try again in a moment."
+    return ProblemError(503, f"{service}-unavailable", detail, headers={"Retry-After": "1"})

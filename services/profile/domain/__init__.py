@@ -1,0 +1,1 @@
+"""Accounts and sessions as such: no database, no clock, no framework."""

@@ -1,0 +1,52 @@
+"""Accounts, the sessions that they are used in, and what the rest of the system is told of both."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from shared.contracts.identity import UserLoggedIn, UserLoggedOut, UserRegistered
+
+SESSION_LIFETIME = timedelta(hours=12)
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A user's account. `email` is normalised and unique; `user_id` is opaque and never changes. Times are in UTC."""
+
+    email: str
+    user_id: str
+    password_hash: str
+    created_at: datetime
+    display_name: str | None = None
+    country: str | None = None
+    timezone: str | None = None
+
+    def registered(self) -> UserRegistered:
+        """What is told when the account is made."""
+        return UserRegistered(
+            user_email=self.email, display_name=self.display_name, country=self.country, timezone=self.timezone
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A stay of `user` (a normalised email) from login to logout, or to `expires_at`. Times are in UTC."""
+
+    id: str
+    user: str
+    user_agent: str | None
+    opened_at: datetime
+    expires_at: datetime
+
+    def logged_in(self) -> UserLoggedIn:
+        """What is told when the session is opened."""
+        return UserLoggedIn(user_email=self.user, session_id=self.id, user_agent=self.user_agent)
+
+
+def open_session(id: str, user: str, user_agent: str | None, now: datetime) -> Session:
+    """The session of `user` that starts `now` (UTC) and lasts SESSION_LIFETIME."""
+    return Session(id, user, user_agent, opened_at=now, expires_at=now + SESSION_LIFETIME)
+
+
+def logged_out(user: str, session_id: str) -> UserLoggedOut:
+    """What is told when a session is ended by its user."""
+    return UserLoggedOut(user_email=user, session_id=session_id)

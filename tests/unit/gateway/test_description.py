@@ -1,0 +1,77 @@
+"""The OpenAPI document: complete, with an example of everything that is true to its schema."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from services.gateway.main import build_app
+from tests.unit.gateway.app import SETTINGS
+
+Json = dict[str, Any]  # Any: JSON
+DESCRIPTION: Json = build_app(SETTINGS).openapi()
+OPERATIONS = {
+    f"{method} {path}": operation for path, item in DESCRIPTION["paths"].items() for method, operation in item.items()
+}
+
+
+def contents(operation: Json) -> Iterator[tuple[str, Json]]:
+    """Every body that goes in or comes out."""
+    if body := operation.get("requestBody"):
+        yield from body["content"].items()
+    for response in operation["responses"].values():
+        yield from response.get("content", {}).items()
+
+
+def test_it_is_openapi_3_1_and_has_the_contracts_operations() -> None:
+    assert DESCRIPTION["openapi"].startswith("3.1")
+    assert set(OPERATIONS) == {
+        "post /api/v1/auth/register",
+        "post /api/v1/auth/login",
+        "post /api/v1/auth/logout",
+        "get /api/v1/activities",
+        "post /api/v1/activities",
+        "get /api/v1/activities/summary",
+    }
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_every_operation_is_explained(name: str) -> None:
+    operation = OPERATIONS[name]
+    assert operation["summary"]
+    assert operation["description"]
+    assert operation["tags"][0] in {tag["name"] for tag in DESCRIPTION["tags"]}
+    assert operation["operationId"]
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_every_body_has_an_example_that_is_true_to_its_schema(name: str) -> None:
+    for _, content in contents(OPERATIONS[name]):
+        examples = [content["example"]] if "example" in content else [e["value"] for e in content["examples"].values()]
+        schema = content["schema"] | {"components": DESCRIPTION["components"]}
+        for example in examples:
+            Draft202012Validator(schema).validate(example)
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_every_error_is_a_problem(name: str) -> None:
+    for status, response in OPERATIONS[name]["responses"].items():
+        if status >= "400":
+            assert list(response["content"]) == ["application/problem+json"]
+            example = response["content"]["application/problem+json"]["example"]
+            assert str(example["status"]) == status
+            assert bool(example.get("errors")) == (status == "422")
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_what_needs_a_token_says_so(name: str) -> None:
+    operation = OPERATIONS[name]
+    is_open = name in ("post /api/v1/auth/register", "post /api/v1/auth/login")
+    assert operation.get("security", []) == ([] if is_open else [{"bearer": []}])
+    assert is_open or "401" in operation["responses"]
+    assert DESCRIPTION["components"]["securitySchemes"]["bearer"]["scheme"] == "bearer"
+
+
+def test_no_schema_is_the_frameworks_own_error() -> None:
+    assert {"HTTPValidationError", "ValidationError"}.isdisjoint(DESCRIPTION["components"]["schemas"])
