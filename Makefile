@@ -2,6 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 UV := 0.13.9
+IMAGES := activity profile gateway
 
 .PHONY: run test check format lint types bench schemas lock clean
 .DEFAULT_GOAL := run
@@ -39,6 +40,8 @@ schemas: .venv/.ready ## export the JSON Schemas and the AsyncAPI document; refu
 
 lock: .venv/.ready ## pin what pyproject.toml asks for, with hashes
 	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --group dev --extra stack pyproject.toml -o requirements.lock
+	@for service in $(IMAGES); do $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --extra $$service --constraint requirements.lock pyproject.toml -o deploy/locks/$$service.txt || exit 1; done
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate .ci/tools.in -o .ci/tools.lock
 
 clean:
 	rm -rf .venv .mycelium
