@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict
 
 from services.gateway.bodies import JsonRoute
 from services.gateway.description import ACTIVITY, BAD_BODY, BAD_TOKEN, PREFIX, answer, invalid, problem
+from services.gateway.passing import passed_on
 from services.gateway.services import Services, unavailable
 from services.gateway.sessions import Sessions
 from services.gateway.tokens import Identity
@@ -74,7 +75,7 @@ def routes(services: Services, sessions: Sessions, publisher: Publisher) -> APIR
     )
     async def activities(request: Request, identity: Asking, _checked: Annotated[ActivityQuery, Query()]) -> Response:
         """Filters narrow each other; `type` may repeat. `next_cursor` leads on, and stays right while more arrives."""
-        return await _asked(services, "/activities", request, identity)
+        return (await passed_on(services, "activity", request, identity)).response()
 
     @router.get(
         "/summary",
@@ -86,7 +87,7 @@ def routes(services: Services, sessions: Sessions, publisher: Publisher) -> APIR
     )
     async def summary(request: Request, identity: Asking, _checked: Annotated[SummaryQuery, Query()]) -> Response:
         """Over the last `days` days, today included. Types that did not occur are left out."""
-        return await _asked(services, "/activities/summary", request, identity)
+        return (await passed_on(services, "activity", request, identity)).response()
 
     @router.post(
         "",
@@ -118,10 +119,3 @@ def routes(services: Services, sessions: Sessions, publisher: Publisher) -> APIR
         return Response(orjson.dumps({"id": event.id}), 202, media_type="application/json")
 
     return router
-
-
-async def _asked(services: Services, path: str, request: Request, identity: Identity) -> Response:
-    """The activity service's answer to the question as the client put it."""
-    query = request.scope["query_string"].decode("latin-1")
-    answered = await services.ask("activity", path, user=identity.user, query=query)
-    return answered.response()

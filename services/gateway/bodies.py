@@ -40,13 +40,15 @@ class JsonRoute(APIRoute):
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """FastAPI's own handler, behind the checks."""
         handle = super().get_route_handler()
-        return _checking(handle) if self.body_field else handle
+        return _checking(handle, self.body_field.field_info.is_required()) if self.body_field else handle
 
 
 def _checking(
-    handle: Callable[[Request], Coroutine[Any, Any, Response]],
+    handle: Callable[[Request], Coroutine[Any, Any, Response]], required: bool
 ) -> Callable[..., Coroutine[Any, Any, Response]]:
     async def checked(request: Request) -> Response:
+        if not required and _has_no_body(request):
+            return await handle(request)
         media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         if media_type != "application/json":
             raise _NOT_JSON
@@ -58,3 +60,7 @@ def _checking(
         return await handle(request)
 
     return checked
+
+
+def _has_no_body(request: Request) -> bool:
+    return request.headers.get("content-length", "0") == "0" and "transfer-encoding" not in request.headers

@@ -21,6 +21,11 @@ parameter names a user. Lists answer `{"items": […], "next_cursor": …}`, new
 TAGS = [
     {"name": "auth", "description": "Accounts and sessions."},
     {"name": "activities", "description": "What the user did, as one timeline."},
+    {"name": "purchases", "description": "What the user bought."},
+    {"name": "deployments", "description": "What the user runs, and how it is."},
+    {"name": "wallet", "description": "Balance, ledger and pool positions."},
+    {"name": "commands", "description": "What only the marketplace can do: asked for here, followed here."},
+    {"name": "keys", "description": "For publishers."},
 ]
 
 ACTIVITY = {

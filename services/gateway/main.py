@@ -5,10 +5,10 @@ from typing import NoReturn
 
 from fastapi import FastAPI
 
-from services.gateway import activities, auth
+from services.gateway import activities, auth, purchases
 from services.gateway.description import ABOUT, PREFIX, TAGS, describe
 from services.gateway.headers import SecurityHeaders
-from services.gateway.services import Services
+from services.gateway.services import Service, Services
 from services.gateway.sessions import Sessions
 from services.gateway.settings import Settings
 from services.gateway.tokens import AccessTokens
@@ -27,9 +27,12 @@ _DESCRIPTION = f"{PREFIX}/openapi.json"
 
 def build_app(settings: Settings) -> FastAPI:
     """The gateway, ready to be served: the same one in production and in the tests."""
-    services = Services(
-        {"activity": settings.activity_url, "profile": settings.profile_url}, InternalTokens(settings.internal_key)
-    )
+    addresses: dict[Service, str] = {
+        "activity": settings.activity_url,
+        "purchases": settings.purchases_url,
+        "profile": settings.profile_url,
+    }
+    services = Services(addresses, InternalTokens(settings.internal_key))
     tokens = AccessTokens(settings.token_key)
     sessions = Sessions(tokens, services)
     publisher = Publisher(NAME, settings)
@@ -58,6 +61,8 @@ def build_app(settings: Settings) -> FastAPI:
     app.include_router(health.routes({"start": runtime.trouble, "kafka": publisher.trouble}, {}))
     app.include_router(auth.routes(services, sessions, tokens))
     app.include_router(activities.routes(services, sessions, publisher))
+    app.include_router(purchases.routes(services, sessions))
+    app.include_router(purchases.jwks_routes(services))
     app.add_api_route("/", _front_door, include_in_schema=False)
     return app
 

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Literal
 
 import aiohttp
@@ -14,7 +15,7 @@ from shared.plumbing.internal_auth import LIFETIME_SECONDS, InternalTokens
 from shared.plumbing.logs import get
 from shared.plumbing.problems import ProblemError
 
-Service = Literal["activity", "profile"]
+Service = Literal["activity", "purchases", "profile"]
 
 _READ_SECONDS = 2.0
 _CONNECTIONS_PER_SERVICE = 256  # more than there may be logins waiting, so that they leave room for the rest
@@ -70,6 +71,7 @@ class Services:
         user: str | None = None,
         query: str = "",
         body: bytes | None = None,
+        headers: Mapping[str, str] = MappingProxyType({}),
         seconds: float = _READ_SECONDS,
     ) -> Answer:
         """What `service` answers, on behalf of `user`; `path` and `query` are percent-encoded already.
@@ -78,14 +80,14 @@ class Services:
         """
         if self._http is None:
             raise unavailable(service)
-        headers = {"Authorization": f"Bearer {self._token(service, user)}"}
+        signed = {**headers, "Authorization": f"Bearer {self._token(service, user)}"}
         if body is not None:
-            headers["Content-Type"] = "application/json"
+            signed["Content-Type"] = "application/json"
         url = URL(f"{self._addresses[service]}{path}{'?' if query else ''}{query}", encoded=True)
         try:
             async with (
                 asyncio.timeout(seconds),
-                self._http.request(method, url, headers=headers, data=body, allow_redirects=False) as response,
+                self._http.request(method, url, headers=signed, data=body, allow_redirects=False) as response,
             ):
                 answer = Answer(response.status, await response.read(), response.headers)
         except (TimeoutError, aiohttp.ClientError, OSError) as error:

@@ -2,15 +2,19 @@
 
 from typing import Annotated
 
+import orjson
 from cachetools import TTLCache
 from fastapi import Depends
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from pydantic import SecretStr
 
 from services.gateway.services import Services, unavailable
 from services.gateway.tokens import AccessTokens, BadTokenError, Identity
 from shared.plumbing.problems import ProblemError
 
 _REMEMBERED, _REMEMBERED_SECONDS = 10_000, 5.0
+_PASSWORD_SECONDS = 10.0  # a hash takes its time, and only two are worked out at once
+_WRONG_PASSWORD = ProblemError(403, "wrong-password", "The password is wrong.")
 _LOG_IN = "log in at /api/v1/auth/login and send the token as `Authorization: Bearer …`."
 _NO_TOKEN = ProblemError(401, "no-token", f"There is no token; {_LOG_IN}", headers={"WWW-Authenticate": "Bearer"})
 _BAD_TOKEN = ProblemError(
@@ -56,6 +60,17 @@ class Sessions:
         finally:
             self._ended += 1
             self._good.pop(token, None)
+        if answer.status != 204:
+            raise unavailable("profile")
+
+    async def confirm(self, identity: Identity, password: SecretStr) -> None:
+        """Raises a 403 problem unless this is the password of who is asking."""
+        body = orjson.dumps({"password": password.get_secret_value()})
+        answer = await self._services.ask(
+            "profile", "/password-checks", method="POST", user=identity.user, body=body, seconds=_PASSWORD_SECONDS
+        )
+        if answer.status == 403:
+            raise _WRONG_PASSWORD
         if answer.status != 204:
             raise unavailable("profile")
 

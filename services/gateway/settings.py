@@ -15,4 +15,5 @@ class Settings(ProcessSettings):
     port: int = 8000
     token_key: Secret
     activity_url: Address
+    purchases_url: Address
     profile_url: Address

@@ -13,7 +13,7 @@ from services.profile.domain.accounts import Account, open_session
 from services.profile.passwords import Passwords
 from services.profile.store import ProfileStore
 from shared.contracts import accounts
-from shared.contracts.accounts import Login, OpenedSession, Registration
+from shared.contracts.accounts import Login, OpenedSession, PasswordCheck, Registration
 from shared.plumbing.internal_api import caller, user
 from shared.plumbing.internal_auth import InternalTokens
 from shared.plumbing.problems import ProblemError
@@ -53,6 +53,10 @@ def routes(store: ProfileStore, passwords: Passwords, tokens: InternalTokens, to
         await store.add_session(session)
         told()
         return _created(OpenedSession(user=email, session_id=session.id, expires_at=session.expires_at))
+
+    @router.post("/password-checks", status_code=204)
+    async def check_password(email: User, asked: PasswordCheck) -> None:
+        await _check_password(store, passwords, email, asked.password)
 
     @router.get("/sessions/{session_id}", status_code=204)
     async def is_alive(email: User, session_id: str) -> None:

@@ -72,3 +72,11 @@ class Account(BaseModel):
 
     user_id: str
     email: str
+
+
+class PasswordCheck(BaseModel):
+    """Asks whether this is the password of the user on whose behalf the call is made."""
+
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    password: SecretStr

@@ -72,7 +72,7 @@ class Event(BaseModel, Generic[P]):
 
     @property
     def rank(self) -> str:
-        """Orders events of one `time`: by `id`, then by `source`. Two events have the same only if they are the same."""
+        """Orders events of one `time`: by `id`, then by `source`. No two events have the same one."""
         return f"{self.id}\n{self.source}"
 
     def to_json(self) -> bytes:

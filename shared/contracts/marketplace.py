@@ -94,7 +94,11 @@ class CartItemRemoved(_CartItem):
 
 
 class PurchaseDetails(_Part):
-    """What was bought, of whom, for how much. Without a `purchase_date` it is the time of the event that says so."""
+    """What was bought, of whom, for how much.
+
+    Without a `purchase_date` it is the time of the event that says so, without a `status` it is pending; where the
+    purchase answers a command, `command_id` names it.
+    """
 
     purchase_id: Id
     transaction_id: Id | None = None
@@ -106,9 +110,10 @@ class PurchaseDetails(_Part):
     amount: Price
     currency: Currency
     purchase_date: UtcTime | None = None
-    status: PurchaseStatus = "pending"
+    status: PurchaseStatus | None = None
     billing_cycle: BillingCycle | None = None
     service_period: ServicePeriod | None = None
+    command_id: Id | None = None
 
 
 class PurchaseCreated(UserPayload, PurchaseDetails):
@@ -118,12 +123,13 @@ class PurchaseCreated(UserPayload, PurchaseDetails):
 
 
 class PurchaseStatusChanged(UserPayload):
-    """A purchase moved to `status`."""
+    """A purchase moved to `status`; where that answers a command, `command_id` names it."""
 
     event_type: ClassVar[str] = "purchase.status_changed.v1"
     purchase_id: Id
     status: PurchaseStatus
     reason: Text | None = None
+    command_id: Id | None = None
 
 
 class PurchaseServicePeriodChanged(UserPayload):
@@ -158,12 +164,13 @@ class DeploymentCreated(UserPayload):
 
 
 class DeploymentStatusChanged(UserPayload):
-    """A deployment moved to `status`."""
+    """A deployment moved to `status`; where that answers a command, `command_id` names it."""
 
     event_type: ClassVar[str] = "deployment.status_changed.v1"
     deployment_id: Id
     status: DeploymentStatus
     reason: Text | None = None
+    command_id: Id | None = None
 
 
 class DeploymentHealthReported(UserPayload):
@@ -178,11 +185,12 @@ class DeploymentHealthReported(UserPayload):
 
 
 class DeploymentScaled(UserPayload):
-    """A deployment's resources as they now are."""
+    """A deployment's resources as they now are; where that answers a command, `command_id` names it."""
 
     event_type: ClassVar[str] = "deployment.scaled.v1"
     deployment_id: Id
     resources_allocated: ResourceAllocation
+    command_id: Id | None = None
 
 
 class DeploymentCredentialsIssued(UserPayload):
@@ -191,6 +199,14 @@ class DeploymentCredentialsIssued(UserPayload):
     event_type: ClassVar[str] = "deployment.credentials_issued.v1"
     deployment_id: Id
     credentials_jwe: Text
+
+
+class CommandRefused(UserPayload):
+    """The marketplace will not do what a command asks for; `reason` is for the user to read."""
+
+    event_type: ClassVar[str] = "command.refused.v1"
+    command_id: Id
+    reason: Text
 
 
 class _Ticket(UserPayload):

@@ -22,7 +22,15 @@ from shared.contracts.envelope import (
 from shared.contracts.topics import EVENT_TOPICS, PAYLOADS
 
 PoisonReason = Literal[
-    "empty", "too_large", "not_json", "not_a_cloudevent", "unknown_type", "wrong_topic", "invalid", "key_mismatch"
+    "empty",
+    "too_large",
+    "not_json",
+    "not_a_cloudevent",
+    "unknown_type",
+    "wrong_topic",
+    "invalid",
+    "key_mismatch",
+    "undecryptable",
 ]
 AnyEvent = Event[Payload]
 

@@ -16,7 +16,7 @@ _RECORD_OVERHEAD = 65_536
 _HOSTILE_RECORD_BYTES = 16 * MAX_EVENT_BYTES  # far more than an event may have: what is too large is kept, not lost
 _DEAD_LETTER_BYTES = _HOSTILE_RECORD_BYTES + _RECORD_OVERHEAD  # the record and the headers that say why
 
-SERVICES = ("activity", "profile")
+SERVICES = ("activity", "purchases", "profile")
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ IDENTITY = Topic(
 MARKETPLACE = Topic(
     "marketplace.events",
     producers=("marketplace",),
-    consumers=("activity",),
+    consumers=("activity", "purchases"),
     key="user",
     payloads=(
         marketplace.MarketplaceBrowsed,
@@ -71,6 +71,7 @@ MARKETPLACE = Topic(
         marketplace.DeploymentCredentialsIssued,
         marketplace.SupportTicketOpened,
         marketplace.SupportTicketClosed,
+        marketplace.CommandRefused,
     ),
 )
 CATALOG = Topic(
@@ -84,7 +85,7 @@ CATALOG = Topic(
 WALLET = Topic(
     "wallet.events",
     producers=("wallet",),
-    consumers=("activity",),
+    consumers=("activity", "purchases"),
     key="user",
     payloads=(wallet.WalletTransactionPosted, wallet.WalletPoolPositionChanged),
 )
@@ -98,7 +99,7 @@ PROFILE = Topic(
 PURCHASES = Topic(
     "purchases.events",
     producers=("purchases",),
-    consumers=("activity",),
+    consumers=("activity", "purchases"),
     key="user",
     payloads=(marketplace.PurchaseRated, purchases.CredentialsRevealed),
 )

@@ -62,7 +62,7 @@ def _money(value: object) -> Decimal:
     if not _DECIMAL.fullmatch(text):
         raise ValueError('should be a decimal in a string, such as "12.50"')
     amount = Decimal(text)
-    if isinstance(value, float) and len(amount.as_tuple().digits) > _EXACT_FLOAT_DIGITS:
+    if isinstance(value, float) and len(amount.normalize().as_tuple().digits) > _EXACT_FLOAT_DIGITS:
         raise ValueError('should be a decimal in a string, such as "12.50": this number is not exact')
     if not _MONEY.fullmatch(_plain(amount)):
         raise ValueError("should have at most 16 digits before the point and 18 after it")

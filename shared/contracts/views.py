@@ -77,25 +77,30 @@ Cursor = Annotated[str, StringConstraints(max_length=500)]
 Search = Annotated[str, StringConstraints(max_length=200)]
 
 
-class ActivityQuery(BaseModel):
-    """Which activities. `from` and `to` are inclusive: an RFC 3339 time, or a date, which is a whole day in UTC."""
+class DateRange(BaseModel):
+    """`from` and `to` are inclusive: an RFC 3339 time, or a date, which is a whole day in UTC."""
 
     model_config = ConfigDict(populate_by_name=True, frozen=True)
 
-    type: list[ActivityType] = []
-    impact: Impact | None = None
-    q: Search | None = Field(None, description="Text that the activity mentions; case does not matter.")
     from_: From | None = Field(None, alias="from")
     to: To | None = None
-    session_id: Id | None = None
-    limit: Limit = 50
-    cursor: Cursor | None = None
 
     @model_validator(mode="after")
     def _from_is_not_after_to(self) -> Self:
         if self.from_ and self.to and self.from_ > self.to:
             raise ValueError("from should not be after to")
         return self
+
+
+class ActivityQuery(DateRange):
+    """Which activities."""
+
+    type: list[ActivityType] = []
+    impact: Impact | None = None
+    q: Search | None = Field(None, description="Text that the activity mentions; case does not matter.")
+    session_id: Id | None = None
+    limit: Limit = 50
+    cursor: Cursor | None = None
 
 
 class SummaryQuery(BaseModel):

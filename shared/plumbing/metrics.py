@@ -12,7 +12,9 @@ BATCH_RECORDS = Histogram(
 )
 BATCH_SECONDS = Histogram("mycelium_batch_seconds", "From a batch fetched to its offsets committed", buckets=_FAST)
 BATCH_RETRIES = Counter("mycelium_batch_retries", "Batches tried again after a fault of ours or of a server")
-FRESHNESS_SECONDS = Histogram("mycelium_freshness_seconds", "From the time of a batch's oldest event to stored", buckets=_SLOW)
+FRESHNESS_SECONDS = Histogram(
+    "mycelium_freshness_seconds", "From the time of a batch's oldest event to stored", buckets=_SLOW
+)
 LAG = Gauge("mycelium_consumer_lag_records", "Records on the held partitions that are not yet committed")
 PARTITIONS = Gauge("mycelium_assigned_partitions", "Partitions that this process holds")
 ILLEGAL_MOVES = Counter("mycelium_illegal_moves", "Changes of status that a purchase cannot make, as they were found")

@@ -77,7 +77,11 @@ async def gateway_settings(
     client_settings: dict[str, object], activity_service: Running, profile: Site
 ) -> GatewaySettings:
     """The settings of a gateway before the running services."""
-    addresses = {"activity_url": activity_service.url, "profile_url": profile.url}
+    addresses = {
+        "activity_url": activity_service.url,
+        "purchases_url": "http://127.0.0.1:9",  # nobody answers there
+        "profile_url": profile.url,
+    }
     return settings_of(GatewaySettings, client_settings, token_key=secrets.token_urlsafe(32), **addresses)
 
 

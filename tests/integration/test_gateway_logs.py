@@ -33,6 +33,7 @@ async def test_no_users_data_and_no_secret_is_ever_logged(
     profile = common | {"MONGO_URL": mongo_url, "PORT": str(profile_port)}
     gateway = common | {
         "ACTIVITY_URL": f"http://127.0.0.1:{nothing_listens}",
+        "PURCHASES_URL": f"http://127.0.0.1:{nothing_listens}",
         "PROFILE_URL": f"http://127.0.0.1:{profile_port}",
         "PORT": str(gateway_port),
     }

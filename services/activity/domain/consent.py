@@ -15,7 +15,7 @@ NEVER = datetime.max.replace(tzinfo=UTC)
 
 
 class Choice(NamedTuple):
-    """One choice of a user: tracking `on` or off, from `time` (UTC) on. Of two at one time the greater `event` is later."""
+    """A user's choice: tracking `on` or off, from `time` (UTC). Of two at one time the greater `event` is later."""
 
     user: str
     on: bool

@@ -1,0 +1,1 @@
+"""The purchases service: what a user bought, runs and owns."""

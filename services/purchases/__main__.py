@@ -1,0 +1,3 @@
+from services.purchases.main import main
+
+main()

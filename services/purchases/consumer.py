@@ -1,0 +1,37 @@
+"""Topics to things: what the events of a batch say, merged. No rules here."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Final
+
+from services.purchases.credentials import Issued, UnusableCredentialsError, Vault
+from services.purchases.domain.facts import CREDENTIALS, USED_PAYLOADS, facts_of
+from services.purchases.store import FactStore
+from shared.contracts.reading import AnyEvent, Poison, Reader
+from shared.contracts.topics import EVENT_TOPICS
+from shared.plumbing import metrics
+from shared.plumbing.consume import Stored
+
+TOPICS: Final = tuple(topic for topic in EVENT_TOPICS if "purchases" in topic.consumers)
+
+
+def reader() -> Reader:
+    """Reads the events that say something about what a user has, and ignores the others of the contract."""
+    return Reader(USED_PAYLOADS)
+
+
+async def apply(store: FactStore, vault: Vault, events: Sequence[AnyEvent]) -> Stored:
+    """Merges what the events say. Credentials are sealed for their user before anything is stored."""
+    said = [(place, fact) for place, event in enumerate(events) for fact in facts_of(event)]
+    facts = [fact for _, fact in said if fact.field != CREDENTIALS]
+    poison: dict[int, Poison] = {}
+    issued = [(place, fact) for place, fact in said if fact.field == CREDENTIALS]
+    sealed = await vault.seal_all([Issued(fact.user, fact.id, fact.value) for _, fact in issued])
+    for (place, fact), box in zip(issued, sealed, strict=True):
+        if isinstance(box, UnusableCredentialsError):
+            poison[place] = Poison("undecryptable", f"/data/credentials_jwe: {box}")
+        else:
+            facts.append(replace(fact, value=box))
+    merged = await store.merge(facts)
+    metrics.ILLEGAL_MOVES.inc(merged.illegal_moves)
+    return Stored(merged.changed, merged.unchanged, merged.sections, poison)

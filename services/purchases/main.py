@@ -1,0 +1,94 @@
+"""The purchases service: the only place where it is wired together."""
+
+from functools import partial
+from typing import NoReturn
+
+from fastapi import FastAPI, Response
+
+from services.purchases import actions, api, commands, consumer, store
+from services.purchases.commands import CommandStore
+from services.purchases.credentials import Vault
+from services.purchases.overview import Overviews
+from services.purchases.reading import Reading
+from services.purchases.settings import Settings
+from services.purchases.store import FactStore
+from services.purchases.vault import data_keys
+from services.purchases.vault.data_keys import DataKeys
+from services.purchases.vault.envelope import Keks
+from services.purchases.vault.rewrapping import Rewrapper
+from services.purchases.vault.unsealing import Unsealer
+from services.purchases.worker import Worker
+from shared.plumbing import health, mongo, problems
+from shared.plumbing.consume import Consumer
+from shared.plumbing.internal_auth import InternalTokens
+from shared.plumbing.outbox import Relay
+from shared.plumbing.publish import Publisher
+from shared.plumbing.runtime import Runtime
+from shared.plumbing.serve import MeasureRequests, serve
+from shared.plumbing.settings import load
+from shared.plumbing.topics import ensure_topics
+from shared.plumbing.watchdog import Watchdog
+
+NAME = "purchases"
+_WITH_AN_OUTBOX = ("purchases", "deployments", "commands")
+_INDEXES = {**store.INDEXES, **commands.INDEXES, **data_keys.INDEXES}
+
+
+def build_app(settings: Settings) -> FastAPI:
+    """The service, ready to be served: the same one in production and in the tests."""
+    client = mongo.connect(settings.mongo_url)
+    database = client[NAME]
+    publisher = Publisher(NAME, settings)
+    relay = Relay(database, _WITH_AN_OUTBOX, publisher)
+    keks = Keks.parse(settings.credentials_keks)
+    vault = Vault(database, keks, Unsealer.parse(settings.credentials_private_jwk))
+    facts, overviews = FactStore(database), Overviews(database)
+    consuming = Consumer(
+        NAME, settings, consumer.TOPICS, consumer.reader(), partial(consumer.apply, facts, vault), publisher
+    )
+    runtime = Runtime(
+        prepare=[
+            partial(ensure_topics, settings.kafka_bootstrap_servers),
+            partial(mongo.ensure_indexes, database, _INDEXES),
+            publisher.start,
+            vault.check,
+        ],
+        jobs=[
+            consuming,
+            Watchdog(consuming, settings.stuck_after_seconds),
+            relay,
+            Worker(overviews),
+            Rewrapper(DataKeys(database, keks)),
+        ],
+        close=[publisher.stop, partial(mongo.close, client)],
+    )
+    app = FastAPI(title="Purchases", openapi_url=None, lifespan=runtime.lifespan)
+    app.state.runtime = runtime
+    app.add_middleware(MeasureRequests)
+    problems.install(app)
+    mongo.install(app)
+    checks: dict[str, health.Check] = {
+        "start": runtime.trouble,
+        "mongo": partial(mongo.trouble, client),
+        "kafka": consuming.trouble,
+    }
+    app.include_router(health.routes(checks, {"lag": consuming.lag, "outbox": relay.pending}))
+    tokens, reading = InternalTokens(settings.internal_key), Reading(database)
+    app.include_router(api.routes(reading, overviews, tokens))
+    app.include_router(
+        actions.routes(reading, CommandStore(database, settings.command_limit_seconds), facts, vault, relay, tokens)
+    )
+
+    @app.get("/jwks.json")
+    async def jwks() -> Response:
+        """The public keys that publishers encrypt credentials for: open to everybody."""
+        return Response(vault.public_jwks(), media_type="application/json")
+
+    return app
+
+
+def main() -> NoReturn:
+    """Serves the service with the settings of the environment."""
+    settings = load(Settings)
+    app = build_app(settings)
+    serve(NAME, app, app.state.runtime, settings)
