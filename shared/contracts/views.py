@@ -24,6 +24,7 @@ ActivityType = Literal[
     "pool_investment",
     "service_rating",
     "support_request",
+    "credentials_reveal",
 ]
 Impact = Literal["low", "medium", "high"]
 

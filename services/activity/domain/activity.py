@@ -7,7 +7,7 @@ from hashlib import blake2b
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
-from shared.contracts import dashboard, identity, marketplace, profile, wallet
+from shared.contracts import dashboard, identity, marketplace, profile, purchases, wallet
 from shared.contracts.envelope import Event, Payload
 from shared.contracts.views import ActivityType, Impact
 
@@ -29,6 +29,7 @@ IMPACT: Final[Mapping[ActivityType, Impact]] = {
     "app_deploy": "high",
     "wallet_transaction": "high",
     "pool_investment": "high",
+    "credentials_reveal": "high",
 }
 
 
@@ -228,6 +229,12 @@ def _rating(event: Event[Payload], data: marketplace.PurchaseRated) -> Activity:
     )
 
 
+def _revealed(event: Event[Payload], data: purchases.CredentialsRevealed) -> Activity:
+    return _activity(
+        event, "credentials_reveal", "Looked at a deployment's credentials", entity=(data.deployment_id, "deployment")
+    )
+
+
 def _ticket(event: Event[Payload], data: marketplace.SupportTicketOpened) -> Activity:
     return _activity(
         event,
@@ -326,6 +333,7 @@ _TELLERS: Final[Mapping[type[Payload], Callable[[Event[Payload], Any], Activity 
     marketplace.DeploymentCreated: _deployment,
     marketplace.PurchaseRated: _rating,
     marketplace.SupportTicketOpened: _ticket,
+    purchases.CredentialsRevealed: _revealed,
     wallet.WalletTransactionPosted: _transaction,
     profile.ProfileUpdated: _profile,
     profile.PreferencesUpdated: _preferences,

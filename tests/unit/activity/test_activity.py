@@ -29,6 +29,7 @@ from shared.contracts.marketplace import (
     SupportTicketOpened,
 )
 from shared.contracts.profile import PreferencesUpdated, ProfileUpdated
+from shared.contracts.purchases import CredentialsRevealed
 from shared.contracts.wallet import TransactionKind, WalletTransactionPosted
 
 ADA = "ada@example.org"
@@ -145,6 +146,12 @@ def transaction(kind: TransactionKind, purchase: PurchaseDetails | None = None) 
             "cart_add",
             "medium",
             "Put a product into the cart",
+        ),
+        (
+            CredentialsRevealed(user_email=ADA, deployment_id="d"),
+            "credentials_reveal",
+            "high",
+            "Looked at a deployment's credentials",
         ),
         (
             ActivityReported(user_email=ADA, activity_type="product_view", description="Looked"),

@@ -1,7 +1,7 @@
 """Anything that a publisher may send, made from the exported JSON Schemas: what they allow, the reader must take."""
 
 from datetime import UTC, datetime, timedelta, timezone
-from decimal import Decimal
+from functools import cache
 from typing import Any
 
 from hypothesis import strategies as st
@@ -20,16 +20,22 @@ emails = st.from_regex(r"[\w.+-]{1,12}@[\w-]{1,12}\.\w{2,6}", fullmatch=True, al
 exact_decimals = st.decimals(-(10**10), 10**10, places=4)  # up to 15 digits, so that a double holds each exactly
 
 
+@cache
 def events(payload: type[Payload]) -> SearchStrategy[dict[str, Json]]:
     """Whole events in structured mode, as JSON objects, that the exported schema allows."""
     schema = event_schema(payload)
-    key = "product_id" if "product_id" in payload.model_fields and "user_email" not in payload.model_fields else "user_email"
+    key = (
+        "product_id"
+        if "product_id" in payload.model_fields and "user_email" not in payload.model_fields
+        else "user_email"
+    )
     return _values(schema, schema["$defs"]).map(lambda event: event | {"subject": event["data"][key]})
 
 
 def json_values() -> SearchStrategy[Json]:
     """Any JSON value, deep ones too."""
-    leaves = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(_characters, max_size=_MOST)
+    numbers = st.integers() | st.floats(allow_nan=False, allow_infinity=False)
+    leaves = st.none() | st.booleans() | numbers | st.text(_characters, max_size=_MOST)
     return st.recursive(leaves, lambda inner: st.lists(inner, max_size=3) | _objects(inner), max_leaves=6)
 
 
@@ -43,18 +49,16 @@ def _values(schema: Json, definitions: Json) -> SearchStrategy[Json]:
     if "const" in schema or "enum" in schema:
         return st.sampled_from(schema.get("enum", [schema.get("const")]))
     if "anyOf" in schema:
-        return _money(schema) if _is_money(schema) else st.one_of(_values(each, definitions) for each in schema["anyOf"])
+        return st.one_of(_alternatives(schema["anyOf"], definitions))
     return _OF_TYPE[schema["type"]](schema, definitions)
 
 
-def _is_money(schema: Json) -> bool:
-    return [each["type"] for each in schema["anyOf"]] == ["string", "number"]
-
-
-def _money(schema: Json) -> SearchStrategy[Json]:
-    text, number = schema["anyOf"]
-    numbers = exact_decimals.map(abs) if "minimum" in number else exact_decimals
-    return _string(text, {}) | numbers.map(float) | numbers.map(int)
+def _alternatives(schemas: list[Json], definitions: Json) -> list[SearchStrategy[Json]]:
+    """A number beside the pattern of a decimal is money, and so an exact one."""
+    if "pattern" in schemas[0] and schemas[1:] and schemas[1]["type"] == "number":
+        exact = exact_decimals.map(abs) if "minimum" in schemas[1] else exact_decimals
+        return [exact.map(float), exact.map(int), *_alternatives([schemas[0], *schemas[2:]], definitions)]
+    return [_values(each, definitions) for each in schemas]
 
 
 def _string(schema: Json, _: Json) -> SearchStrategy[str]:
@@ -64,8 +68,12 @@ def _string(schema: Json, _: Json) -> SearchStrategy[str]:
         return times.map(lambda time: time.isoformat().replace("+00:00", "Z"))
     if "pattern" in schema:
         most = schema.get("maxLength", 64)
-        return st.from_regex(schema["pattern"], fullmatch=True, alphabet=_characters).filter(lambda text: len(text) <= most)
-    return st.text(_characters, min_size=schema.get("minLength", 0), max_size=min(schema.get("maxLength", _MOST), _MOST))
+        return st.from_regex(schema["pattern"], fullmatch=True, alphabet=_characters).filter(
+            lambda text: len(text) <= most
+        )
+    return st.text(
+        _characters, min_size=schema.get("minLength", 0), max_size=min(schema.get("maxLength", _MOST), _MOST)
+    )
 
 
 def _number(schema: Json, _: Json) -> SearchStrategy[float]:
