@@ -80,9 +80,6 @@ class Keks:
             raise ValueError(_NOT_KEKS)
         return cls(keys)
 
-    def __contains__(self, kek: str) -> bool:
-        return kek in self._keys
-
     def wrap(self, key: DataKey) -> bytes:
         """The data key, encrypted with the current key."""
         return _encrypt(self._keys[self.current], key.secret, _whose(key.user, key.id, self.current))
