@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends, Header, Response
 
 from services.purchases.api import answer, found
 from services.purchases.commands import SOURCE, CommandStore, OtherBodyError, Request
-from services.purchases.credentials import Vault
+from services.purchases.credentials import NotOpenableError, Vault
 from services.purchases.domain.state import value
 from services.purchases.reading import Reading
 from services.purchases.store import FactStore
@@ -74,7 +74,10 @@ def routes(
         """The gateway has had the password checked before it calls."""
         deployed = found(await reading.deployment_document(email, deployment_id), "deployment")
         sealed = found(value(deployed, "credentials"), "credentials")
-        credentials = await vault.open(email, deployment_id, sealed)
+        try:
+            credentials = await vault.open(email, deployment_id, sealed)
+        except NotOpenableError:
+            raise ProblemError(404, "not-found", "You have no such credentials.") from None
         revealed = make_event(CredentialsRevealed(user_email=email, deployment_id=deployment_id), source=SOURCE)
         found(await store.tell("deployment", deployment_id, PURCHASES, revealed) or None, "deployment")
         relay.wake()

@@ -43,6 +43,7 @@ def build_app(settings: Settings) -> FastAPI:
     keks = Keks.parse(settings.credentials_keks)
     vault = Vault(database, keks, Unsealer.parse(settings.credentials_private_jwk))
     facts, overviews = FactStore(database), Overviews(database)
+    rewrapper = Rewrapper(DataKeys(database, keys))
     consuming = Consumer(
         NAME, settings, consumer.TOPICS, consumer.reader(), partial(consumer.apply, facts, vault), publisher
     )
@@ -72,7 +73,12 @@ def build_app(settings: Settings) -> FastAPI:
         "mongo": partial(mongo.trouble, client),
         "kafka": consuming.trouble,
     }
-    app.include_router(health.routes(checks, {"lag": consuming.lag, "outbox": relay.pending}))
+    figures: dict[str, health.Figure] = {
+        "lag": consuming.lag,
+        "outbox": relay.pending,
+        "data_keys_to_rewrap": rewrapper.pending,
+    }
+    app.include_router(health.routes(checks, figures))
     tokens, reading = InternalTokens(settings.internal_key), Reading(database)
     app.include_router(api.routes(reading, overviews, tokens))
     app.include_router(

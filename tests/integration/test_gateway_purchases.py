@@ -135,11 +135,12 @@ async def test_commands_are_followed_at_their_location(shop: Site, ada: User, pu
     await publish(purchases_service, ada, MARKETPLACE, DeploymentCreated, DEPLOYED | {"resources_allocated": RESOURCES})
     await shown(shop, ada, f"{API}/deployments/dep-1")
     await shown(shop, ada, PURCHASE)
-    for path, how in (
+    commands: list[tuple[str, Json]] = [
         (f"{PURCHASE}/cancel", {}),
         (f"{PURCHASE}/cancel", {"json": {"reason": "Too much"}}),
         (f"{API}/deployments/dep-1/commands", {"json": {"action": "scale", "resources": RESOURCES}}),
-    ):
+    ]
+    for path, how in commands:
         reply = await shop.ask("POST", path, token=ada.token, **how)
         assert reply.status == 202, reply.body
         assert (await shop.ask("GET", reply.headers["Location"], token=ada.token)).json["state"] != "failed"

@@ -10,6 +10,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
+from services.purchases.domain.facts import Fact
+from services.purchases.domain.state import empty, merge
 from services.purchases.vault.envelope import DataKey, KekError, Keks, NotOpenableError
 
 KEY = DataKey.generate("ada@example.org")
@@ -37,6 +39,17 @@ def test_the_same_is_never_sealed_twice_in_the_same_way() -> None:
     boxes = {KEY.seal("d", b"same")["box"] for _ in range(100)}
     assert len({box[:12] for box in boxes}) == 100
     assert len({box[12:] for box in boxes}) == 100
+
+
+def test_an_event_that_comes_again_changes_nothing_although_it_is_sealed_in_another_way() -> None:
+    once, again = (
+        Fact("deployment", KEY.user, "d", "credentials", KEY.seal("d", b"same"), (0, 1, "event\nsource"))
+        for _ in range(2)
+    )
+    state = empty()
+    assert merge(state, [once])
+    assert not merge(state, [again, once, again])
+    assert state["fields"]["credentials"][3] == once.value
 
 
 @given(names, names, names, names)
