@@ -43,7 +43,7 @@ def build_app(settings: Settings) -> FastAPI:
     keks = Keks.parse(settings.credentials_keks)
     vault = Vault(database, keks, Unsealer.parse(settings.credentials_private_jwk))
     facts, overviews = FactStore(database), Overviews(database)
-    rewrapper = Rewrapper(DataKeys(database, keys))
+    rewrapper = Rewrapper(DataKeys(database, keks))
     consuming = Consumer(
         NAME, settings, consumer.TOPICS, consumer.reader(), partial(consumer.apply, facts, vault), publisher
     )
@@ -59,7 +59,7 @@ def build_app(settings: Settings) -> FastAPI:
             Watchdog(consuming, settings.stuck_after_seconds),
             relay,
             Worker(overviews),
-            Rewrapper(DataKeys(database, keks)),
+            rewrapper,
         ],
         close=[publisher.stop, partial(mongo.close, client)],
     )

@@ -162,7 +162,7 @@ async def test_wrong_requests(shop: Site, ada: User) -> None:
         ("POST", f"{API}/deployments/none/commands", {"action": "sing"}, 422, "invalid", "#/action"),
     ]
     for method, path, body, status, code, pointer in wrong:
-        how = {} if body is None else {"json": body}
+        how: Json = {} if body is None else {"json": body}
         assert_problem(await shop.ask(method, path, token=ada.token, **how), status, code, pointer)
         assert (await shop.ask(method, path, **how)).status == 401
 
