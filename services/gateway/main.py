@@ -50,6 +50,7 @@ def build_app(settings: Settings) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
+        separate_input_output_schemas=False,  # a member with a default may be missing in an answer, too
         generate_unique_id_function=lambda route: route.name,
         lifespan=runtime.lifespan,
     )

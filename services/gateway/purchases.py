@@ -3,7 +3,7 @@
 from typing import Annotated, Any
 
 import orjson
-from fastapi import APIRouter, Body, Depends, Header, Query, Request, Response
+from fastapi import APIRouter, Body, Depends, Header, Path, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from services.gateway import examples
@@ -46,12 +46,27 @@ class Password(BaseModel):
     password: Annotated[SecretStr, Field(min_length=1, max_length=256)]
 
 
+Thing = Annotated[str, Path(max_length=256)]
+
+
 def _no_such(what: str) -> Responses:
-    return problem(404, "not-found", f"You have no such {what}.")
+    too_long = invalid(f"#/{what}_id", "String should have at most 256 characters")
+    return problem(404, "not-found", f"You have no such {what}.") | too_long
+
+
+def _example(value: object) -> Any:  # Any: FastAPI's own
+    return Body(openapi_examples={"example": {"value": value}})
 
 
 def _page(example: object) -> Responses:
-    return answer(200, "One page.", {"items": [example], "next_cursor": None})
+    return answer(200, "One page.", {"items": [example], "next_cursor": examples.CURSOR})
+
+
+Rating = Annotated[views.RatingBody, _example({"rating": 4.5, "review": "It knows when the sun shines."})]
+Order = Annotated[views.PurchaseBody, _example({"product_id": "prod-7", "quantity": 1})]
+Cancellation = Annotated[views.CancelBody | None, _example({"reason": "Not needed any more"})]
+Control = Annotated[views.DeploymentCommandBody, _example({"action": "scale", "resources": examples.RESOURCES})]
+PasswordAgain = Annotated[Password, _example({"password": "correct horse battery"})]
 
 
 def routes(services: Services, sessions: Sessions) -> APIRouter:
@@ -91,7 +106,7 @@ def routes(services: Services, sessions: Sessions) -> APIRouter:
         | _no_such("purchase")
         | _READ,
     )
-    async def purchase(request: Request, identity: Asking, purchase_id: str) -> Response:
+    async def purchase(request: Request, identity: Asking, purchase_id: Thing) -> Response:
         """With its deployment, its service period and every move that it made, oldest first."""
         return await asked(request, identity)
 
@@ -101,12 +116,12 @@ def routes(services: Services, sessions: Sessions) -> APIRouter:
         response_model=views.PurchaseDetail,
         summary="Rate a purchase",
         responses=answer(200, "The rated record.", examples.PURCHASE | {"status_history": [examples.MOVE]})
-        | invalid("#/rating", "Input should be a multiple of 0.5")
         | _no_such("purchase")
+        | invalid("#/rating", "Input should be a multiple of 0.5")
         | BAD_BODY
         | _READ,
     )
-    async def rate(request: Request, identity: Asking, purchase_id: str, body: views.RatingBody) -> Response:
+    async def rate(request: Request, identity: Asking, purchase_id: Thing, body: Rating) -> Response:
         """1 to 5 in halves, once more as often as the user likes: the last one counts."""
         return await asked(request, identity, body)
 
@@ -118,7 +133,7 @@ def routes(services: Services, sessions: Sessions) -> APIRouter:
         summary="Buy a product",
         responses=_COMMAND,
     )
-    async def buy(request: Request, identity: Asking, body: views.PurchaseBody, key: Key = None) -> Response:
+    async def buy(request: Request, identity: Asking, body: Order, key: Key = None) -> Response:
         """Asks the marketplace for it; what becomes of that is at the `Location`."""
         return await commanded(request, identity, body)
 
@@ -133,8 +148,8 @@ def routes(services: Services, sessions: Sessions) -> APIRouter:
     async def cancel(
         request: Request,
         identity: Asking,
-        purchase_id: str,
-        body: Annotated[views.CancelBody, Body(default_factory=views.CancelBody)],
+        purchase_id: Thing,
+        body: Cancellation = None,
         key: Key = None,
     ) -> Response:
         """Asks the marketplace to; what becomes of that is at the `Location`."""
@@ -147,7 +162,7 @@ def routes(services: Services, sessions: Sessions) -> APIRouter:
         summary="What became of a command",
         responses=answer(200, "Pending, succeeded or failed.", examples.COMMAND) | _no_such("command") | _READ,
     )
-    async def command(request: Request, identity: Asking, command_id: str) -> Response:
+    async def command(request: Request, identity: Asking, command_id: Thing) -> Response:
         """A command that the marketplace does not answer in time has failed, until an answer comes after all."""
         return await asked(request, identity)
 
@@ -171,7 +186,7 @@ def routes(services: Services, sessions: Sessions) -> APIRouter:
         summary="One deployment",
         responses=answer(200, "The deployment.", examples.DEPLOYMENT) | _no_such("deployment") | _READ,
     )
-    async def deployment(request: Request, identity: Asking, deployment_id: str) -> Response:
+    async def deployment(request: Request, identity: Asking, deployment_id: Thing) -> Response:
         """Its credentials are shown by the reveal endpoint only."""
         return await asked(request, identity)
 
@@ -183,7 +198,7 @@ def routes(services: Services, sessions: Sessions) -> APIRouter:
         responses=answer(200, "Checks, intervals and uptime.", examples.HEALTH) | _no_such("deployment") | _READ,
     )
     async def health(
-        request: Request, identity: Asking, deployment_id: str, _checked: Annotated[DateRange, Query()]
+        request: Request, identity: Asking, deployment_id: Thing, _checked: Annotated[DateRange, Query()]
     ) -> Response:
         """By default over the last thirty days; checks are kept for ninety, the worst of each quarter of an hour."""
         return await asked(request, identity)
@@ -197,7 +212,7 @@ def routes(services: Services, sessions: Sessions) -> APIRouter:
         responses=_COMMAND | _no_such("deployment"),
     )
     async def control(
-        request: Request, identity: Asking, deployment_id: str, body: views.DeploymentCommandBody, key: Key = None
+        request: Request, identity: Asking, deployment_id: Thing, body: Control, key: Key = None
     ) -> Response:
         """Asks the marketplace to; what becomes of that is at the `Location`. `resources` goes with `scale` only."""
         return await commanded(request, identity, body)
@@ -208,11 +223,11 @@ def routes(services: Services, sessions: Sessions) -> APIRouter:
         summary="Show a deployment's access credentials",
         responses=answer(200, "In the clear, this once.", examples.CREDENTIALS)
         | problem(403, "wrong-password", "The password is wrong.")
-        | _no_such("credentials")
+        | _no_such("deployment")
         | BAD_BODY
         | _READ,
     )
-    async def reveal(request: Request, identity: Asking, deployment_id: str, body: Password) -> Response:
+    async def reveal(request: Request, identity: Asking, deployment_id: Thing, body: PasswordAgain) -> Response:
         """Asks for the password again, and leaves an activity."""
         await sessions.confirm(identity, body.password)
         response = await asked(request, identity)
@@ -248,7 +263,7 @@ def routes(services: Services, sessions: Sessions) -> APIRouter:
         tags=["wallet"],
         response_model=views.PoolPage,
         summary="Positions in investment pools",
-        responses=_page(examples.POOL) | _READ,
+        responses=answer(200, "All of them.", {"items": [examples.POOL]}) | _READ,
     )
     async def pools(request: Request, identity: Asking) -> Response:
         """All of them, by the name of the pool."""
@@ -265,7 +280,8 @@ def jwks_routes(services: Services) -> APIRouter:
         "/.well-known/jwks.json",
         summary="The keys to encrypt credentials for",
         response_model=dict[str, Any],
-        responses=problem(503, "purchases-unavailable", "The purchases part does not answer right now; try again."),
+        responses=answer(200, "Public keys only.", examples.JWKS)
+        | problem(503, "purchases-unavailable", "The purchases part does not answer right now; try again in a moment."),
     )
     async def jwks() -> Response:
         """A JWK Set (RFC 7517) of public keys, for `deployment.credentials_issued.v1`."""

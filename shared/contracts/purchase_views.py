@@ -93,7 +93,10 @@ class StatusMove(BaseModel):
 
 
 class DeploymentInfo(BaseModel):
-    """A deployment. `uptime_percentage` is that of the last 30 days, null if it was not to be up in them."""
+    """A deployment. `uptime_percentage` is that of the last 30 days, null if it was not to be up in them.
+
+    `access_credentials` is null here: they are in the answer of the reveal endpoint only.
+    """
 
     deployment_id: str
     purchase_id: str
@@ -108,7 +111,6 @@ class DeploymentInfo(BaseModel):
     deployment_url: str | None
     monthly_cost: str | None
     created_at: datetime
-    access_credentials: None = Field(None, description="Only in the answer of the reveal endpoint.")
 
 
 class Deployment(DeploymentInfo):
@@ -271,10 +273,9 @@ class PoolPosition(BaseModel):
 
 
 class PoolPage(BaseModel):
-    """All positions, by the name of the pool."""
+    """All positions, by the name of the pool; `next_cursor` is null."""
 
     items: list[PoolPosition]
-    next_cursor: None
 
 
 class PurchasesOverview(BaseModel):

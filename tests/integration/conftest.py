@@ -4,6 +4,7 @@ import os
 import secrets
 from collections.abc import AsyncIterator
 
+import pytest
 import pytest_asyncio
 
 from mycelium.stack import broker
@@ -43,11 +44,18 @@ async def activity_service(mongo_url: str, client_settings: dict[str, object]) -
         yield service
 
 
+@pytest.fixture(scope="session")
+def vault_keys() -> dict[str, object]:
+    """The settings that protect credentials: the same for the whole run, as what they protect is kept."""
+    return {name.lower(): value for name, value in make_keys().items()}
+
+
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def purchases_service(mongo_url: str, client_settings: dict[str, object]) -> AsyncIterator[Running]:
+async def purchases_service(
+    mongo_url: str, client_settings: dict[str, object], vault_keys: dict[str, object]
+) -> AsyncIterator[Running]:
     """The purchases service, ready; nobody answers its commands, and it waits for an answer for two seconds only."""
-    keys = {name.lower(): value for name, value in make_keys().items()}
-    given = {**client_settings, **keys, "mongo_url": mongo_url, "command_limit_seconds": 2}
+    given = {**client_settings, **vault_keys, "mongo_url": mongo_url, "command_limit_seconds": 2}
     settings = PurchasesSettings.model_validate(given)
     async with (
         publishing(settings) as publisher,

@@ -36,7 +36,8 @@ _numbers = count(1)
 
 
 def ago(minutes: float) -> datetime:
-    return NOW - timedelta(minutes=minutes)
+    """So many minutes before the tests began; what is negative is still to come, as seen from this moment."""
+    return (datetime.now(UTC) if minutes < 0 else NOW) - timedelta(minutes=minutes)
 
 
 def details(id: str = "pur-1", **more: Any) -> dict[str, Any]:

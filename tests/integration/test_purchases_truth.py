@@ -15,7 +15,6 @@ from pydantic import SecretStr
 
 from mycelium.simulator import Scenario, history
 from services.purchases.settings import Settings
-from services.purchases.vault.make_keys import make_keys
 from shared.contracts.envelope import CONTENT_TYPE_HEADER
 from shared.contracts.marketplace import (
     DeploymentCreated,
@@ -95,7 +94,7 @@ class Owner:
 
 
 async def test_the_ledger_and_the_api_agree_after_ten_kills(
-    mongo_url: str, client_settings: dict[str, object], tmp_path: Path
+    mongo_url: str, client_settings: dict[str, object], vault_keys: dict[str, object], tmp_path: Path
 ) -> None:
     scenario = Scenario(seed=4711, users=4, days=60, until=datetime.now(UTC).replace(microsecond=0))
     entries = list(history(scenario))
@@ -103,8 +102,7 @@ async def test_the_ledger_and_the_api_agree_after_ten_kills(
     for _topic, event in sorted(entries, key=lambda entry: (entry[1].time, entry[1].rank)):
         if "@" in event.subject:
             truths[event.subject].hear(event)
-    keys = {name.lower(): value for name, value in make_keys().items()}
-    given = {**client_settings, **keys, "mongo_url": mongo_url, "batch_max_records": 100}
+    given = {**client_settings, **vault_keys, "mongo_url": mongo_url, "batch_max_records": 100}
     settings = Settings.model_validate(given)
     async with publishing(settings) as publisher:
         await publisher.records((t.name, e.subject.encode(), e.to_json(), (CONTENT_TYPE_HEADER,)) for t, e in entries)

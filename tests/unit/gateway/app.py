@@ -8,6 +8,7 @@ SETTINGS = Settings.model_validate(
         "internal_key": "the key between processes, for tests",
         "token_key": "the key of the users' tokens, for tests",
         "activity_url": "http://127.0.0.1:2",
+        "purchases_url": "http://127.0.0.1:2",
         "profile_url": "http://127.0.0.1:3",
     }
 )

@@ -33,6 +33,21 @@ def test_it_is_openapi_3_1_and_has_the_contracts_operations() -> None:
         "get /api/v1/activities",
         "post /api/v1/activities",
         "get /api/v1/activities/summary",
+        "get /api/v1/purchases",
+        "post /api/v1/purchases",
+        "get /api/v1/purchases/{purchase_id}",
+        "put /api/v1/purchases/{purchase_id}/rating",
+        "post /api/v1/purchases/{purchase_id}/cancel",
+        "get /api/v1/commands/{command_id}",
+        "get /api/v1/deployments",
+        "get /api/v1/deployments/{deployment_id}",
+        "get /api/v1/deployments/{deployment_id}/health",
+        "post /api/v1/deployments/{deployment_id}/commands",
+        "post /api/v1/deployments/{deployment_id}/credentials/reveal",
+        "get /api/v1/wallet",
+        "get /api/v1/wallet/transactions",
+        "get /api/v1/wallet/pools",
+        "get /.well-known/jwks.json",
     }
 
 
@@ -67,7 +82,7 @@ def test_every_error_is_a_problem(name: str) -> None:
 @pytest.mark.parametrize("name", OPERATIONS)
 def test_what_needs_a_token_says_so(name: str) -> None:
     operation = OPERATIONS[name]
-    is_open = name in ("post /api/v1/auth/register", "post /api/v1/auth/login")
+    is_open = name in ("post /api/v1/auth/register", "post /api/v1/auth/login", "get /.well-known/jwks.json")
     assert operation.get("security", []) == ([] if is_open else [{"bearer": []}])
     assert is_open or "401" in operation["responses"]
     assert DESCRIPTION["components"]["securitySchemes"]["bearer"]["scheme"] == "bearer"

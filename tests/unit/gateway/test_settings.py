@@ -11,6 +11,7 @@ GOOD = {
     "INTERNAL_KEY": "i" * 32,
     "TOKEN_KEY": "t" * 32,
     "ACTIVITY_URL": "http://127.0.0.1:8101",
+    "PURCHASES_URL": "http://127.0.0.1:8102",
     "PROFILE_URL": "http://127.0.0.1:8103",
 }
 
