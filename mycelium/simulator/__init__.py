@@ -3,9 +3,8 @@
     list(history(Scenario(seed=1, users=20, days=90, until=until)))     # pure: no broker, no clock
     await publish(history(scenario), "127.0.0.1:9092")                  # each event acknowledged
 
-`world.py` is the timeline, `life.py` a user's days, `session.py` a visit; `publishing.py` and `run.py` are the only
-files that do I/O. `deployment.credentials_issued.v1` is not simulated yet: it is encrypted for the purchases service's
-public key, which comes with that service.
+`world.py` is the timeline, `life.py` a user's days, `session.py` a visit; `desk.py` answers commands, and `overlay.py`
+is what the answers add to the timeline. `publishing.py`, `answers.py` and `run.py` are the only files that do I/O.
 """
 
 from mycelium.simulator.publishing import publish

@@ -17,6 +17,7 @@ from pydantic import TypeAdapter, ValidationError
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
+from mycelium.simulator.answers import Member, answering
 from mycelium.simulator.publishing import publisher
 from mycelium.simulator.run import Run
 from mycelium.simulator.scenario import Scenario
@@ -32,7 +33,7 @@ _console = Console(stderr=True)
 class Options:
     """How a scenario is published: where, how fast, and for how many seconds live."""
 
-    kafka: str
+    member: Member
     idempotence: bool
     rate: float
     live: float
@@ -83,9 +84,18 @@ def simulate(
         Path | None,
         typer.Option(dir_okay=False, help="Keep there how far it has come, and go on from there the next time."),
     ] = None,
+    jwks: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL",
+            help="Public keys: what is bought by command then comes with credentials, encrypted for them.",
+        ),
+    ] = None,
     idempotence: Annotated[bool, typer.Option(envvar="KAFKA_ENABLE_IDEMPOTENCE", hidden=True)] = True,
+    session_timeout: Annotated[int, typer.Option(envvar="KAFKA_SESSION_TIMEOUT_MS", hidden=True)] = 10_000,
+    heartbeat: Annotated[int, typer.Option(envvar="KAFKA_HEARTBEAT_INTERVAL_MS", hidden=True)] = 3_000,
 ) -> None:
-    """Publish a marketplace with its users: months of history, then live events.
+    """Publish a marketplace with its users: months of history, then live events. While live, it answers commands.
 
     The same command gives the same events, on the same day or with the same --until.
     """
@@ -103,7 +113,7 @@ def simulate(
     try:
         kept, resumed = _state(state, scenario, is_until_given=until is not None)
         with ledger.open("ab" if resumed else "wb", buffering=0) if ledger else nullcontext() as lines:
-            options = Options(kafka, idempotence, rate, live, state)
+            options = Options(Member(kafka, session_timeout, heartbeat, jwks), idempotence, rate, live, state)
             asyncio.run(_run(dataclasses.replace(scenario, until=kept.until), kept, options, lines))
     except (StateError, OSError) as error:
         _fail(str(error))
@@ -133,12 +143,12 @@ async def _run(scenario: Scenario, kept: State, options: Options, ledger: Binary
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    async with publisher(options.kafka, idempotence=options.idempotence, ledger=ledger) as publishing:
+    async with publisher(options.member.kafka, idempotence=options.idempotence, ledger=ledger) as publishing:
         run = Run(scenario, kept, publishing, stop, rate=options.rate, state_file=options.state_file)
         with _progress(scenario) as show:
             finished = await run.history(show)
         if finished and options.live:
-            await run.live(options.live)
+            await run.live(options.live, answering(options.member, run.desk, publishing, run.save, stop))
     if _console.is_terminal:
         _console.print(f"{publishing.count:,} events published")
 

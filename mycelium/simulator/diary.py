@@ -21,7 +21,8 @@ _PUBLISHERS = (
     (CATALOG, "/mycelium/simulator/marketplace"),
     (WALLET, "/mycelium/simulator/wallet"),
 )
-_PLACE_OF = {payload: (topic, source) for topic, source in _PUBLISHERS for payload in topic.payloads}
+PLACE_OF = {payload: (topic, source) for topic, source in _PUBLISHERS for payload in topic.payloads}
+"""The topic and the source of each payload that the simulator publishes."""
 
 
 class Diary:
@@ -44,7 +45,7 @@ class Diary:
     def write(self, payload: Payload) -> None:
         """Writes an event that happens now, on the topic that its type belongs to."""
         self._written += 1
-        topic, source = _PLACE_OF[type(payload)]
+        topic, source = PLACE_OF[type(payload)]
         event_id = f"{self._namespace}-{self._written:08d}"
         self._out.append((topic, make_event(payload, source=source, id=event_id, time=to_time(self.now))))
 

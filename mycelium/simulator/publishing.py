@@ -19,25 +19,31 @@ _BATCH_BYTES = 262_144
 
 
 class Publisher:
-    """Sends events in order, with a bounded number of them under way. `count` is how many the broker has."""
+    """Sends events in order, with a bounded number of them under way. `count` is how many the broker has.
+
+    Several tasks may send: the topics and the ledger have the events in the order of the calls.
+    """
 
     def __init__(self, producer: AIOKafkaProducer, ledger: BinaryIO | None = None) -> None:
         self._producer, self._ledger = producer, ledger
         self._in_flight: deque[tuple[asyncio.Future[object], bytes]] = deque()
+        self._turn = asyncio.Lock()
         self.count = 0
 
     async def send(self, topic: Topic, event: AnyEvent) -> None:
         """Hands one event to the broker; it is acknowledged later. Raises KafkaError if one sent before failed."""
-        value = event.to_json()
-        sent = await self._producer.send(topic.name, value, key=event.subject.encode(), headers=[CONTENT_TYPE_HEADER])
-        self._in_flight.append((sent, b'%b,"topic":"%b"}\n' % (value[:-1], topic.name.encode())))
-        while self._in_flight and (len(self._in_flight) > _MAX_IN_FLIGHT or self._in_flight[0][0].done()):
-            await self._settle_oldest()
+        value, key = event.to_json(), event.subject.encode()
+        async with self._turn:
+            sent = await self._producer.send(topic.name, value, key=key, headers=[CONTENT_TYPE_HEADER])
+            self._in_flight.append((sent, b'%b,"topic":"%b"}\n' % (value[:-1], topic.name.encode())))
+            while self._in_flight and (len(self._in_flight) > _MAX_IN_FLIGHT or self._in_flight[0][0].done()):
+                await self._settle_oldest()
 
     async def settle(self) -> None:
         """Waits until the broker has all that was sent and the ledger says so. Raises KafkaError if it refused one."""
-        while self._in_flight:
-            await self._settle_oldest()
+        async with self._turn:
+            while self._in_flight:
+                await self._settle_oldest()
 
     async def _settle_oldest(self) -> None:
         sent, line = self._in_flight.popleft()

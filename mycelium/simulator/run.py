@@ -3,9 +3,11 @@
 import asyncio
 import time
 from collections.abc import Callable, Iterable
+from contextlib import AbstractAsyncContextManager, nullcontext
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from mycelium.simulator.desk import Desk
 from mycelium.simulator.diary import Entry
 from mycelium.simulator.moments import to_ms, to_time
 from mycelium.simulator.publishing import Publisher
@@ -26,7 +28,7 @@ Progress = Callable[[datetime], None]
 class Run:
     """Publishes one scenario. `rate` is in events a second, 0 for no limit; `stop` ends it early.
 
-    `state` is brought up to date, and saved to `state_file` where there is one.
+    `state` is brought up to date, and saved to `state_file` where there is one. `desk` knows what is published.
     """
 
     def __init__(
@@ -42,21 +44,26 @@ class Run:
         self._scenario, self._state, self._state_file = scenario, state, state_file
         self._publisher, self._stop, self._rate = publisher, stop, rate
         self._world = World(scenario)
+        self.desk = Desk(scenario, state.overlay)
 
     async def history(self, progress: Progress = lambda _: None) -> bool:
         """Publishes what is not published yet of the time up to the scenario's `until`; whether it came to the end.
 
         `progress` is told now and then how far it has come.
         """
-        self._save()
+        self.save()
         return await self._publish(self._world.advance(self._scenario.until), self._scenario.until, progress)
 
-    async def live(self, seconds: float) -> None:
-        """After the history: what was missed up to now, then for so many seconds each event when it happens."""
+    async def live(self, seconds: float, beside: AbstractAsyncContextManager[None] | None = None) -> None:
+        """After the history: what was missed up to now, then for so many seconds each event when it happens.
+
+        `beside` is entered for that second part, in which the desk can be asked.
+        """
         start = _now()
         if await self._publish(self._world.replay(self._state.stretches, start), start, lambda _: None):
             end = start + timedelta(seconds=min(seconds, _FOR_EVER))
-            await self._stretch(Stretch(start, self._rate or _LIVE_RATE), end)
+            async with beside or nullcontext():
+                await self._stretch(Stretch(start, self._rate or _LIVE_RATE), end)
 
     async def _publish(self, entries: Iterable[Entry], until: datetime, progress: Progress) -> bool:
         """All of `entries`, which end at `until`, but those published before; whether it was not stopped."""
@@ -66,11 +73,12 @@ class Run:
                 await asyncio.sleep(0)
                 progress(event.time)
             if event.time < published:
+                self.desk.pass_on((topic, event))
                 continue
             if await self._stopped_within(began + sent / self._rate - time.monotonic() if self._rate else 0):
                 await self._settle_at(event.time)
                 return False
-            await self._publisher.send(topic, event)
+            await self._send((topic, event))
             sent += 1
         await self._settle_at(max(published, until))
         return True
@@ -85,10 +93,14 @@ class Run:
             if event.time >= leased:
                 await self._publisher.settle()
                 leased = self._lease(stretch, event.time)
-            await self._publisher.send(topic, event)
+            await self._send((topic, event))
         position = min(event.time, end, _now())
         self._state.lease(stretch.start, stretch.rate, position)
         await self._settle_at(position)
+
+    async def _send(self, entry: Entry) -> None:
+        for topic, event in self.desk.pass_on(entry):
+            await self._publisher.send(topic, event)
 
     async def _stopped_within(self, seconds: float) -> bool:
         """Waits for that long (not at all if it is negative); whether the run is to stop."""
@@ -101,15 +113,16 @@ class Run:
         end = position + _LEASE
         self._state.lease(stretch.start, stretch.rate, end)
         self._state.published = position
-        self._save()
+        self.save()
         return end
 
     async def _settle_at(self, position: datetime) -> None:
         await self._publisher.settle()
         self._state.published = position
-        self._save()
+        self.save()
 
-    def _save(self) -> None:
+    def save(self) -> None:
+        """Writes down how far it has come, where there is a file for it."""
         if self._state_file:
             self._state.save(self._state_file)
 

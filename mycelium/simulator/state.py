@@ -1,16 +1,18 @@
 """The state file: what a simulation that goes on another day has to know of the days before.
 
 The timeline is a pure function of the scenario and of the stretches in which it was live. So that is all there is to
-keep, and how far it has been published. The end of a live stretch is written down some seconds before it is reached:
-whatever was published when a process was killed lies before it and comes again, byte for byte, when it is started anew.
+keep, with what answers to commands added to it, and how far it has been published. The end of a live stretch is written
+down some seconds before it is reached: whatever was published when a process was killed lies before it and comes again,
+byte for byte, when it is started anew.
 """
 
 from datetime import datetime
 from pathlib import Path
 from typing import Self
 
-from pydantic import AwareDatetime, BaseModel, ValidationError
+from pydantic import AwareDatetime, BaseModel, Field, ValidationError
 
+from mycelium.simulator.overlay import Overlay
 from mycelium.simulator.scenario import Scenario, Stretch
 
 
@@ -25,6 +27,7 @@ class State(BaseModel):
     until: AwareDatetime
     published: AwareDatetime
     stretches: list[Stretch] = []
+    overlay: Overlay = Field(default_factory=Overlay)
 
     @classmethod
     def new(cls, scenario: Scenario) -> Self:

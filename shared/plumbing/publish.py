@@ -88,7 +88,12 @@ class Publisher:
     async def dead_letters(self, poison: Sequence[tuple[Record, Poison]], attempts: int) -> None:
         """Puts records that can never be used where an operator finds them, byte for byte, with the reason."""
         await self.records(
-            (dead_letters(self._service).name, record.key, record.value, _dead_letter_headers(record, why, attempts))
+            (
+                dead_letters(self._service).name,
+                record.key,
+                _value_of(record),
+                _dead_letter_headers(record, why, attempts),
+            )
             for record, why in poison
         )
         for record, why in poison:
@@ -104,6 +109,11 @@ class Publisher:
         ]
         if sent:
             await asyncio.gather(*sent)
+
+
+def _value_of(record: Record) -> bytes | None:
+    """The client sends no record that has neither key nor value; an empty value stands for none there."""
+    return b"" if record.key is None and record.value is None else record.value
 
 
 def _dead_letter_headers(record: Record, why: Poison, attempts: int) -> list[tuple[str, bytes]]:

@@ -1,5 +1,7 @@
 """The activity service as a publisher and the gateway see it, on a real broker and a real mongod."""
 
+import asyncio
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
@@ -7,6 +9,7 @@ from typing import Any
 import orjson
 import pytest
 import pytest_asyncio
+from confluent_kafka import Producer
 
 from shared.contracts.build import make_event
 from shared.contracts.dashboard import ActivityReported
@@ -315,6 +318,36 @@ async def test_what_cannot_be_used_is_kept_byte_for_byte(
     assert added.keys() == {
         "dlq_reason", "dlq_error", "dlq_topic", "dlq_partition", "dlq_offset", "dlq_attempts", "dlq_at"
     }  # fmt: skip
+
+
+def produce(kafka: str, key: bytes | None, value: bytes | None, headers: Sequence[tuple[str, bytes]]) -> None:
+    """Puts a record on the identity topic as a client in another language does: librdkafka, in C."""
+    producer = Producer({"bootstrap.servers": kafka})
+    producer.produce(IDENTITY.name, value=value, key=key, headers=list(headers))
+    assert producer.flush(20) == 0
+
+
+async def test_events_of_a_foreign_client_appear_in_both_modes(
+    activity_service: Running, user: str, kafka: str
+) -> None:
+    structured = login(user, 2).to_json()
+    await asyncio.to_thread(
+        produce, kafka, user.encode(), structured, [("content-type", b"application/cloudevents+json")]
+    )
+    binary = {"specversion": "1.0", "id": "b", "source": "/c", "type": "user.logged_out.v1", "subject": user}
+    headers = [(f"ce_{name}", value.encode()) for name, value in {**binary, "time": ago(1).isoformat()}.items()]
+    data = orjson.dumps({"user_email": user, "session_id": "s-2"})
+    await asyncio.to_thread(produce, kafka, user.encode(), data, [*headers, ("content-type", b"application/json")])
+    assert [a["activity_type"] for a in await shows(activity_service, user, 2)] == ["logout", "login"]
+
+
+async def test_a_record_of_nothing_at_all_stops_nobody(activity_service: Running, user: str, kafka: str) -> None:
+    mark = ("mark", user.encode())
+    await asyncio.to_thread(produce, kafka, None, None, [mark])
+    await activity_service.publish(IDENTITY, login(user, 1))
+    await shows(activity_service, user, 1)
+    (letter,) = await arrived(kafka, dead_letters("activity").name, lambda r: mark in r.headers)
+    assert (letter.key, letter.value) == (None, b"")
 
 
 async def test_a_type_of_no_interest_and_an_unknown_member_are_no_error(activity_service: Running, user: str) -> None:

@@ -1,5 +1,6 @@
 """The official images, through testcontainers, where a Docker engine is at hand."""
 
+import asyncio
 import shutil
 import subprocess
 from collections.abc import AsyncIterator, Iterator
@@ -28,7 +29,7 @@ async def docker_mongo() -> AsyncIterator[str]:
     (port,) = free_ports(1)
     container = DockerContainer(MONGO_IMAGE).with_command(f"--replSet rs0 --bind_ip_all --port {port}")
     with _running(container, port, "Waiting for connections"):
-        await mongod.make_primary(f"{LOOPBACK}:{port}")
+        await asyncio.to_thread(mongod.make_primary, f"{LOOPBACK}:{port}")
         yield mongod.url(port)
 
 

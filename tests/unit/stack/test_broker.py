@@ -35,6 +35,16 @@ async def test_a_broker_whose_port_is_taken_is_not_taken_for_the_one_that_has_it
                 pass
 
 
+def test_a_home_that_cannot_be_written_to_is_said_in_plain_words(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.delenv("CALF_TANSU_BIN", raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path / "file"))
+    with pytest.raises(StackError, match=r"cannot be unpacked into the home directory.*Set HOME"):
+        broker.find()
+
+
 def test_none_at_all_is_said_in_plain_words(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("CALF_TANSU_BIN", str(tmp_path / "missing"))
     with pytest.raises(StackError, match=r"no embedded Kafka broker for this system.*--kafka"):

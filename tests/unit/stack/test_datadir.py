@@ -59,8 +59,8 @@ def test_secrets_are_made_once(tmp_path: Path) -> None:
     with hold(tmp_path) as data:
         first = data.secrets()
         assert data.secrets() == first
-    assert set(first) == {"INTERNAL_KEY", "TOKEN_KEY", "DEMO_PASSWORD"}
-    assert len(set(first.values())) == 3
+    assert {"INTERNAL_KEY", "TOKEN_KEY", "DEMO_PASSWORD"} <= set(first)
+    assert len(set(first.values())) == len(first)
     assert min(map(len, first.values())) >= 16
 
 

@@ -160,6 +160,17 @@ async def test_one_that_cannot_be_prepared_is_replaced(tmp_path: Path) -> None:
         assert kept.pids == prepared
 
 
+async def test_one_that_cannot_be_started_again_right_now_is_started_later(tmp_path: Path) -> None:
+    async with keep(python(LASTING), tmp_path) as kept:
+        await kept.keeper.ready()
+        kept.log.unlink()
+        kept.log.mkdir()
+        os.kill(kept.pids[0], signal.SIGKILL)
+        await eventually(lambda: "stub could not be started: Is a directory." in kept.said)
+        kept.log.rmdir()
+        await eventually(lambda: len(kept.pids) == 2)
+
+
 async def test_one_that_does_not_listen_to_sigterm_is_killed(tmp_path: Path) -> None:
     async with keep(python(DEAF), tmp_path) as kept:
         await kept.says("deaf")
@@ -196,7 +207,7 @@ from pathlib import Path
 from mycelium.stack.keeper import Keeper, Program
 async def at_once(pid): pass
 async def main():
-    program = Program("child", (sys.executable, "-c", "import signal; signal.pause()"), {}, at_once)
+    program = Program("child", (sys.executable, "-c", sys.argv[2]), {}, at_once)
     keeper = Keeper(program, Path(sys.argv[1]), say=print)
     keeper.start()
     await keeper.ready()
@@ -208,11 +219,12 @@ asyncio.run(main())
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends a process with its parent")
 async def test_no_orphan_is_left_by_a_supervisor_that_is_killed(tmp_path: Path) -> None:
-    argv = [sys.executable, "-c", SUPERVISOR, str(tmp_path / "child.log")]
+    log = tmp_path / "child.log"
+    argv = [sys.executable, "-c", SUPERVISOR, str(log), LASTING]
     supervisor = await asyncio.create_subprocess_exec(*argv, stdout=asyncio.subprocess.PIPE)
     assert supervisor.stdout is not None
     child = int(await supervisor.stdout.readline())
-    assert alive(child)
+    await eventually(lambda: "up" in log.read_text())
     supervisor.kill()
     await supervisor.wait()
     await eventually(lambda: not alive(child))

@@ -24,9 +24,10 @@ def test_ports_differ_and_are_free() -> None:
 
 
 def test_none_is_one_that_was_kept_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    offered = iter([1, 1, 2, 3])
+    unwanted, first, second = free_ports(3)
+    offered = iter(port - 12_000 for port in (unwanted, first, first, unwanted, second))
     monkeypatch.setattr("secrets.randbelow", lambda _: next(offered))
-    assert free_ports(2, but=(12_001,)) == [12_002, 12_003]
+    assert free_ports(2, but=(unwanted,)) == [first, second]
 
 
 def test_a_port_that_a_server_has_is_not_free(taken: int) -> None:

@@ -5,14 +5,23 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import aiohttp
+import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from mycelium.stack.services import Addresses, at_rest, health, programs
+from mycelium.stack.services import FIGURES, NAMES, Addresses, at_rest, health, programs
 from shared.contracts.topics import SERVICES
 
-SECRETS = {"INTERNAL_KEY": "inside", "TOKEN_KEY": "token", "DEMO_PASSWORD": "demo"}
-ADDRESSES = Addresses("127.0.0.1:9", "mongodb://127.0.0.1:7", {"activity": 1, "profile": 2, "gateway": 3})
+SECRETS = {
+    "INTERNAL_KEY": "inside",
+    "TOKEN_KEY": "token",
+    "DEMO_PASSWORD": "demo",
+    "CREDENTIALS_PRIVATE_JWK": "jwk",
+    "CREDENTIALS_KEKS": "keks",
+}
+OF_ONE = {"TOKEN_KEY": "gateway", "CREDENTIALS_PRIVATE_JWK": "purchases", "CREDENTIALS_KEKS": "purchases"}
+PORTS = {name: number for number, name in enumerate(NAMES, start=1)}
+ADDRESSES = Addresses("127.0.0.1:9", "mongodb://127.0.0.1:7", PORTS)
 
 
 @asynccontextmanager
@@ -31,13 +40,15 @@ async def test_each_process_is_given_what_it_needs_and_no_other_secret() -> None
         made = {program.name: program.env for program in programs(ADDRESSES, SECRETS, {"EXTRA": "1"}, http)}
     assert set(made) == {*SERVICES, "gateway"}
     activity, gateway = made["activity"], made["gateway"]
-    assert (activity["HOST"], activity["PORT"], gateway["PORT"]) == ("127.0.0.1", "1", "3")
+    assert {env["HOST"] for env in made.values()} == {"127.0.0.1"}
+    assert {name: int(env["PORT"]) for name, env in made.items()} == PORTS
     assert activity["MONGO_URL"] == "mongodb://127.0.0.1:7"
-    assert (gateway["ACTIVITY_URL"], gateway["PROFILE_URL"]) == ("http://127.0.0.1:1", "http://127.0.0.1:2")
+    assert all(gateway[f"{name.upper()}_URL"] == f"http://127.0.0.1:{PORTS[name]}" for name in SERVICES)
     assert all(env["INTERNAL_KEY"] == "inside" and env["EXTRA"] == "1" for env in made.values())
-    assert gateway["TOKEN_KEY"] == "token"
+    for name, owner in OF_ONE.items():
+        assert {process for process, env in made.items() if name in env} == {owner}
+        assert made[owner][name] == SECRETS[name]
     assert "MONGO_URL" not in gateway
-    assert "TOKEN_KEY" not in activity
     assert not any("DEMO_PASSWORD" in env for env in made.values())
 
 
@@ -54,23 +65,27 @@ async def test_health_is_empty_where_nothing_answers() -> None:
         assert await health(http, url) == {}
 
 
-async def test_at_rest_when_both_figures_stay_zero() -> None:
-    lags = iter([None, 7, 0, 3])  # the second 0 is the first one that lasts
+async def test_at_rest_as_soon_as_both_figures_are_zero() -> None:
+    told = iter([(None, 0), (7, 3), (0, 3), (7, 0), (0, 0)])
 
     def answer() -> dict[str, object]:
-        asked.append(lag := next(lags, 0))
-        return {"lag": lag, "outbox": 0}
+        return dict(zip(FIGURES, next(told), strict=True))
 
-    asked: list[int | None] = []
     async with answering(answer) as (http, url):
-        assert await at_rest(http, [url], ("lag", "outbox"), 10)
-    assert len(asked) > 5
+        assert await at_rest(http, [url], FIGURES, 10)
+    assert list(told) == []
 
 
-async def test_not_at_rest_while_one_figure_is_not_zero_or_not_known() -> None:
-    for figures in ({"lag": 0, "outbox": 1}, {"lag": 1, "outbox": 0}, {"lag": None}):
-        async with answering(lambda found=figures: found) as (http, url):
-            assert not await at_rest(http, [url], ("lag", "outbox"), 0.7)
+@pytest.mark.parametrize("told", [{"lag": 0, "outbox": 1}, {"lag": 1, "outbox": 0}, {"lag": None}, {"ready": True}])
+async def test_not_at_rest_while_a_figure_is_not_zero_or_not_known(told: dict[str, object]) -> None:
+    async with answering(lambda: told) as (http, url):
+        assert not await at_rest(http, [url], FIGURES, 0.7)
+
+
+@pytest.mark.parametrize("told", [{"lag": 0, "outbox": 0}, {"lag": 0}, {"outbox": 0}])
+async def test_a_service_tells_the_figures_that_it_has(told: dict[str, object]) -> None:
+    async with answering(lambda: told) as (http, url):
+        assert await at_rest(http, [url], FIGURES, 10)
 
 
 async def test_only_the_figures_that_are_asked_for_count() -> None:

@@ -1,0 +1,5 @@
+"""`python -m mycelium` is the command."""
+
+from mycelium.cli import app
+
+app()

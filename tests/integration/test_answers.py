@@ -1,0 +1,88 @@
+"""The live simulator answers commands on a real broker, also those that come while it is away."""
+
+import secrets
+from collections.abc import AsyncIterator, Mapping
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest_asyncio
+from aiohttp import web
+from joserfc import jwe
+from joserfc.jwk import ECKey
+
+from mycelium.simulator import publish
+from mycelium.simulator.desk import DASHBOARD
+from shared.contracts.build import make_event
+from shared.contracts.credentials import ALGORITHMS
+from shared.contracts.envelope import UserPayload
+from shared.contracts.identity import UserRegistered
+from shared.contracts.purchases import PurchaseCancelRequested, PurchaseRequested
+from shared.contracts.topics import COMMANDS, IDENTITY, Topic
+from tests.integration.test_simulator import ledger_of, simulating
+from tests.waiting import eventually
+
+KEY = ECKey.generate_key("P-256", {"use": "enc", "kid": "k1"}, private=True)
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def jwks() -> AsyncIterator[str]:
+    """Where the public key is."""
+
+    async def keys(_: web.Request) -> web.Response:
+        return web.json_response({"keys": [KEY.as_dict(private=False)]})
+
+    app = web.Application()
+    app.router.add_get("/jwks.json", keys)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    yield f"http://127.0.0.1:{runner.addresses[0][1]}/jwks.json"
+    await runner.cleanup()
+
+
+async def test_a_new_user_buys_and_after_a_kill_cancels(
+    client_settings: dict[str, object], kafka: str, tmp_path: Path, jwks: str
+) -> None:
+    user, ledger = f"{secrets.token_hex(6)}@example.org", tmp_path / "ledger.jsonl"
+    arguments = (
+        *("--users", 2, "--days", 5, "--seed", secrets.randbelow(10**9), "--live", "inf", "--jwks", jwks),
+        *("--ledger", ledger, "--state", tmp_path / "state.json"),
+    )
+
+    async def ask(topic: Topic, payload: UserPayload) -> None:
+        event = make_event(payload, source=DASHBOARD)
+        idempotence = client_settings.get("kafka_enable_idempotence") != "false"
+        await publish([(topic, event)], kafka, idempotence=idempotence)
+
+    def said(kind: str, **data: object) -> list[Mapping[str, Any]]:  # Any: JSON
+        ours = [event["data"] for event in ledger_of(ledger) if event["type"] == kind and event["subject"] == user]
+        return [found for found in ours if data.items() <= found.items()]
+
+    async with simulating(client_settings, *arguments) as process:
+        await ask(IDENTITY, UserRegistered(user_email=user))
+        await eventually(lambda: ledger.exists() and said("wallet.transaction_posted.v1"), timeout=60)
+        listed = [event["data"] for event in ledger_of(ledger) if event["type"] == "product.listed.v1"]
+        product = min(
+            (offer for offer in listed if offer["product_type"] == "service"), key=lambda offer: Decimal(offer["price"])
+        )
+        await ask(
+            COMMANDS,
+            PurchaseRequested(user_email=user, command_id="buy", product_id=product["product_id"], quantity=1),
+        )
+        await eventually(lambda: said("purchase.status_changed.v1", status="active", command_id="buy"), timeout=30)
+        process.kill()
+    bought = said("purchase.created.v1")[0]
+    await ask(COMMANDS, PurchaseCancelRequested(user_email=user, command_id="end", purchase_id=bought["purchase_id"]))
+    async with simulating(client_settings, *arguments) as process:
+        await eventually(lambda: said("purchase.status_changed.v1", status="cancelled", command_id="end"), timeout=60)
+        process.terminate()
+        assert await process.wait() == 0
+
+    sealed = said("deployment.credentials_issued.v1")[0]["credentials_jwe"]
+    assert b"password" in (jwe.decrypt_compact(sealed, KEY, ALGORITHMS).plaintext or b"")
+    assert said("deployment.status_changed.v1")[-1]["status"] == "stopped"
+    balances = {line["sequence"]: line["balance_after"] for line in said("wallet.transaction_posted.v1")}
+    assert sorted(balances) == [1, 2, 3]
+    assert balances[3] == balances[1] == "500.00"
