@@ -6,13 +6,13 @@ from typing import Annotated
 import orjson
 from fastapi import APIRouter, Depends, Query, Response
 
-from services.activity.store import ActivityStore, as_time
-from services.activity.timeline import BadCursorError, Position, cursor_of, position_of
+from services.activity.store import ActivityStore
+from shared.contracts.times import as_time
 from shared.contracts.views import ActivityPage, ActivityQuery, SummaryQuery
 from shared.plumbing.internal_api import user
 from shared.plumbing.internal_auth import InternalTokens
 from shared.plumbing.mongo import Document
-from shared.plumbing.problems import ProblemError
+from shared.plumbing.paging import after, page
 
 
 def routes(store: ActivityStore, tokens: InternalTokens) -> APIRouter:
@@ -22,26 +22,14 @@ def routes(store: ActivityStore, tokens: InternalTokens) -> APIRouter:
 
     @router.get("/activities", response_model=ActivityPage)
     async def activities(email: User, query: Annotated[ActivityQuery, Query()]) -> Response:
-        found = await store.page(email, query, _after(email, query.cursor))
-        shown = found[: query.limit]
-        last = Position(shown[-1]["at"], shown[-1]["_id"]) if len(found) > query.limit else None
-        return _json({"items": [_shown(d) for d in shown], "next_cursor": cursor_of(email, last) if last else None})
+        found = await store.page(email, query, after(email, query.cursor))
+        return _json(page(email, found, query.limit, [_shown(document) for document in found[: query.limit]]))
 
     @router.get("/activities/summary", response_model=dict[str, int])
     async def summary(email: User, query: Annotated[SummaryQuery, Query()]) -> Response:
         return _json(await store.counts(email, datetime.now(UTC) - timedelta(days=query.days)))
 
     return router
-
-
-def _after(email: str, cursor: str | None) -> Position | None:
-    if cursor is None:
-        return None
-    try:
-        return position_of(email, cursor)
-    except BadCursorError:
-        detail = "The cursor is not one that this list gave you; leave it out to start from the newest."
-        raise ProblemError(400, "bad-cursor", detail) from None
 
 
 def _shown(document: Document) -> Document:

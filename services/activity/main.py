@@ -8,13 +8,14 @@ from fastapi import FastAPI
 from services.activity import api, consumer
 from services.activity.settings import Settings
 from services.activity.store import INDEXES, ActivityStore
-from services.activity.tidy import Tidy
-from shared.plumbing import health, mongo, problems
+from shared.plumbing import mongo
 from shared.plumbing.consume import Consumer
 from shared.plumbing.internal_auth import InternalTokens
 from shared.plumbing.publish import Publisher
+from shared.plumbing.repeat import Every
 from shared.plumbing.runtime import Runtime
-from shared.plumbing.serve import MeasureRequests, serve
+from shared.plumbing.serve import serve
+from shared.plumbing.service import service_app
 from shared.plumbing.settings import load
 from shared.plumbing.topics import ensure_topics
 from shared.plumbing.watchdog import Watchdog
@@ -35,20 +36,10 @@ def build_app(settings: Settings) -> FastAPI:
             partial(mongo.ensure_indexes, database, INDEXES),
             publisher.start,
         ],
-        jobs=[consuming, Watchdog(consuming, settings.stuck_after_seconds), Tidy(store)],
+        jobs=[consuming, Watchdog(consuming, settings.stuck_after_seconds), Every(1.0, "trim", store.settle)],
         close=[publisher.stop, partial(mongo.close, client)],
     )
-    app = FastAPI(title="Activity", openapi_url=None, lifespan=runtime.lifespan)
-    app.state.runtime = runtime
-    app.add_middleware(MeasureRequests)
-    problems.install(app)
-    mongo.install(app)
-    checks: dict[str, health.Check] = {
-        "start": runtime.trouble,
-        "mongo": partial(mongo.trouble, client),
-        "kafka": consuming.trouble,
-    }
-    app.include_router(health.routes(checks, {"lag": consuming.lag}))
+    app = service_app("Activity", runtime, client, consuming.trouble, {"lag": consuming.lag})
     app.include_router(api.routes(store, InternalTokens(settings.internal_key)))
     return app
 

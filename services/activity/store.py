@@ -8,7 +8,7 @@ order of two events with it.
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from re import escape
 from typing import Any
 
@@ -18,18 +18,16 @@ from pymongo.errors import BulkWriteError
 
 from services.activity.domain.activity import Activity
 from services.activity.domain.consent import ALWAYS, NEVER, Choice, Consent, consent_of
-from services.activity.timeline import Position
+from shared.contracts.times import as_time, microseconds
 from shared.contracts.views import ActivityQuery
 from shared.plumbing.mongo import DUPLICATE_KEY, Database, Document
+from shared.plumbing.paging import NEWEST_FIRST, Position, older_than
 
 INDEXES: Mapping[str, Sequence[IndexModel]] = {
     "activities": [
         IndexModel([("user", ASCENDING), ("low", ASCENDING), ("at", DESCENDING), ("_id", DESCENDING)], name="timeline")
     ]
 }
-_NEWEST_FIRST = {"at": DESCENDING, "_id": DESCENDING}
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
 _COUNTED_USERS = 50_000
 _TRIM_STEP = 64  # under load a timeline may be this much too long in the database, so that trimming is not felt
 Kind = tuple[str, bool]  # a user, and whether the low-impact activities are meant
@@ -107,7 +105,7 @@ class ActivityStore:
         """What a user has: the newest `keep` of both kinds together, merged from the index without a sort."""
         return [
             {"$match": {"user": user, "low": {"$in": [False, True]}}},
-            {"$sort": _NEWEST_FIRST},
+            {"$sort": NEWEST_FIRST},
             {"$limit": self._keep},
         ]
 
@@ -155,7 +153,7 @@ class ActivityStore:
 
     async def _drop_the_oldest(self, kind: Kind) -> None:
         user, low = kind
-        too_old = self._activities.find({"user": user, "low": low}, {"_id": 1}).sort(_NEWEST_FIRST).skip(self._keep)
+        too_old = self._activities.find({"user": user, "low": low}, {"_id": 1}).sort(NEWEST_FIRST).skip(self._keep)
         ids = [document["_id"] async for document in too_old]
         await self._activities.delete_many({"_id": {"$in": ids}})
         self._stored[kind] = min(self._keep, self._stored.get(kind, self._keep))
@@ -173,16 +171,6 @@ class ActivityStore:
         ]
         async for group in self._activities.aggregate(stages):
             self._stored[(group["_id"]["user"], group["_id"]["low"])] = group["stored"]
-
-
-def microseconds(time: datetime) -> int:
-    """Whole microseconds since 1970 in UTC, exactly."""
-    return (time - _EPOCH) // _MICROSECOND
-
-
-def as_time(at: int) -> datetime:
-    """The time in UTC of `microseconds`."""
-    return _EPOCH + timedelta(microseconds=at)
 
 
 def _document(activity: Activity) -> Document:
@@ -245,5 +233,5 @@ def _matching(query: ActivityQuery, after: Position | None) -> Document:
         text = {"$regex": escape(query.q), "$options": "i"}
         conditions.append({"$or": [{"description": text}, {"entity_id": text}]})
     if after:
-        conditions.append({"$or": [{"at": {"$lt": after.at}}, {"at": after.at, "_id": {"$lt": after.id}}]})
+        conditions.append(older_than(after))
     return {"$and": conditions} if conditions else {}

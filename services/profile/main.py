@@ -9,12 +9,13 @@ from services.profile import api
 from services.profile.passwords import Passwords
 from services.profile.settings import Settings
 from services.profile.store import INDEXES, OUTBOXES, ProfileStore
-from shared.plumbing import health, mongo, problems
+from shared.plumbing import mongo
 from shared.plumbing.internal_auth import InternalTokens
 from shared.plumbing.outbox import Relay
 from shared.plumbing.publish import Publisher
 from shared.plumbing.runtime import Runtime
-from shared.plumbing.serve import MeasureRequests, serve
+from shared.plumbing.serve import serve
+from shared.plumbing.service import service_app
 from shared.plumbing.settings import load
 from shared.plumbing.topics import ensure_topics
 
@@ -37,17 +38,7 @@ def build_app(settings: Settings) -> FastAPI:
         jobs=[relay],
         close=[publisher.stop, partial(mongo.close, client), passwords.close],
     )
-    app = FastAPI(title="Profile", openapi_url=None, lifespan=runtime.lifespan)
-    app.state.runtime = runtime
-    app.add_middleware(MeasureRequests)
-    problems.install(app)
-    mongo.install(app)
-    checks: dict[str, health.Check] = {
-        "start": runtime.trouble,
-        "mongo": partial(mongo.trouble, client),
-        "kafka": publisher.trouble,
-    }
-    app.include_router(health.routes(checks, {"outbox": relay.pending}))
+    app = service_app("Profile", runtime, client, publisher.trouble, {"outbox": relay.pending})
     tokens = InternalTokens(settings.internal_key)
     app.include_router(api.routes(ProfileStore(database), passwords, tokens, relay.wake))
     return app

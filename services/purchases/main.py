@@ -17,14 +17,15 @@ from services.purchases.vault.data_keys import DataKeys
 from services.purchases.vault.envelope import Keks
 from services.purchases.vault.rewrapping import Rewrapper
 from services.purchases.vault.unsealing import Unsealer
-from services.purchases.worker import Worker
-from shared.plumbing import health, mongo, problems
+from shared.plumbing import mongo
 from shared.plumbing.consume import Consumer
 from shared.plumbing.internal_auth import InternalTokens
 from shared.plumbing.outbox import Relay
 from shared.plumbing.publish import Publisher
+from shared.plumbing.repeat import Every
 from shared.plumbing.runtime import Runtime
-from shared.plumbing.serve import MeasureRequests, serve
+from shared.plumbing.serve import serve
+from shared.plumbing.service import service_app
 from shared.plumbing.settings import load
 from shared.plumbing.topics import ensure_topics
 from shared.plumbing.watchdog import Watchdog
@@ -58,27 +59,13 @@ def build_app(settings: Settings) -> FastAPI:
             consuming,
             Watchdog(consuming, settings.stuck_after_seconds),
             relay,
-            Worker(overviews),
+            Every(0.5, "overviews", overviews.work_off),
             rewrapper,
         ],
         close=[publisher.stop, partial(mongo.close, client)],
     )
-    app = FastAPI(title="Purchases", openapi_url=None, lifespan=runtime.lifespan)
-    app.state.runtime = runtime
-    app.add_middleware(MeasureRequests)
-    problems.install(app)
-    mongo.install(app)
-    checks: dict[str, health.Check] = {
-        "start": runtime.trouble,
-        "mongo": partial(mongo.trouble, client),
-        "kafka": consuming.trouble,
-    }
-    figures: dict[str, health.Figure] = {
-        "lag": consuming.lag,
-        "outbox": relay.pending,
-        "data_keys_to_rewrap": rewrapper.pending,
-    }
-    app.include_router(health.routes(checks, figures))
+    figures = {"lag": consuming.lag, "outbox": relay.pending, "data_keys_to_rewrap": rewrapper.pending}
+    app = service_app("Purchases", runtime, client, consuming.trouble, figures)
     tokens, reading = InternalTokens(settings.internal_key), Reading(database)
     app.include_router(api.routes(reading, overviews, tokens))
     app.include_router(

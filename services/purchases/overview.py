@@ -21,6 +21,7 @@ _MOST_FAILURES = 500
 _SHOWN = 12  # active deployments in the overview; `active_deployments_count` says how many there are
 _COUNTED = 1_000
 _TRIES = 5
+_AT_ONCE = 200
 
 
 class Overviews:
@@ -42,12 +43,13 @@ class Overviews:
             known = await self._work_out(known)
         return known
 
-    async def work_off(self, most: int) -> int:
-        """Works off up to `most` marks; how many there were. Raises pymongo.errors.PyMongoError."""
-        marked = await self._users.find({"dirty": True}).limit(most).to_list(None)
-        for known in marked:
-            await self._work_out(known)
-        return len(marked)
+    async def work_off(self) -> None:
+        """Works off the marks, a bounded number at a time, until there are none. Raises PyMongoError."""
+        while marked := await self._users.find({"dirty": True}).limit(_AT_ONCE).to_list(None):
+            for known in marked:
+                await self._work_out(known)
+            if len(marked) < _AT_ONCE:
+                return
 
     async def _work_out(self, known: Document) -> Document:
         """Stores what follows from the facts, unless the user was marked again meanwhile: then the mark stays."""

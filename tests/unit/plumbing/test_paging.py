@@ -4,7 +4,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from services.activity.timeline import BadCursorError, Position, cursor_of, position_of
+from shared.plumbing.paging import BadCursorError, Position, cursor_of, position_of
 
 positions = st.builds(Position, st.integers(-(2**62), 2**62), st.binary(min_size=16, max_size=16).map(bytes.hex))
 
