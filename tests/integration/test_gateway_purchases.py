@@ -111,13 +111,13 @@ async def test_purchases_deployments_and_the_wallet(shop: Site, ada: User, purch
     assert (await shown(shop, ada, f"{API}/purchases?status=refunded"))["items"] == []
     assert len((await shown(shop, ada, f"{API}/deployments"))["items"]) == 1
     assert (await shown(shop, ada, f"{API}/deployments/dep-1/health?from=2026-01-01"))["intervals"]
-    assert (await shown(shop, ada, f"{API}/wallet"))["balance"] == "9"
-    assert len((await shown(shop, ada, f"{API}/wallet/transactions?kind=top_up"))["items"]) == 1
 
     async def has_a_pool() -> bool:
         return len((await shown(shop, ada, f"{API}/wallet/pools"))["items"]) == 1
 
     await eventually(has_a_pool)
+    assert (await shown(shop, ada, f"{API}/wallet"))["balance"] == "9"
+    assert len((await shown(shop, ada, f"{API}/wallet/transactions?kind=top_up"))["items"]) == 1
     rated = await shop.ask("PUT", f"{PURCHASE}/rating", token=ada.token, json={"rating": 4.5})
     assert (rated.status, rated.json["rating"]) == (200, 4.5)
 

@@ -256,7 +256,13 @@ async def test_a_deployment_and_its_uptime(shop: Shop) -> None:
     )
     assert shown["monthly_cost"] == "1.04"
     assert shown["access_credentials"] is None
-    health = await shop.get("/deployments/dep-1/health", **{"from": ago(50).isoformat(), "to": NOW.isoformat()})
+    window = {"from": ago(50).isoformat(), "to": NOW.isoformat()}
+
+    async def all_checked() -> Any:
+        found = await shop.get("/deployments/dep-1/health", **window)
+        return found if len(found["checks"]) == 3 else None
+
+    health = await eventually(all_checked)
     assert [i["status"] for i in health["intervals"]] == ["deploying", "running"]
     assert [c["healthy"] for c in health["checks"]] == [True, False, True]
     assert (health["expected_seconds"], health["up_seconds"], health["uptime_percentage"]) == (2400, 1800, 75.0)

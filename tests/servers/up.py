@@ -60,6 +60,11 @@ class Up:
         return await self.ends()
 
 
+def _as_from_a_terminal() -> None:
+    """Whoever runs the tests may ignore the signal that a closed terminal sends; a child would inherit that."""
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
 @asynccontextmanager
 async def mycelium_up(
     data: Path, *options: str, port: int | None = None, env: Mapping[str, str] | None = None
@@ -71,7 +76,9 @@ async def mycelium_up(
     environment = {name: value for name, value in os.environ.items() if name not in unset} | dict(env or {})
     screen = data.parent / f"{data.name}.screen"
     with screen.open("w") as output:
-        process = await asyncio.create_subprocess_exec(*argv, stdout=output, stderr=output, env=environment)
+        process = await asyncio.create_subprocess_exec(
+            *argv, stdout=output, stderr=output, env=environment, preexec_fn=_as_from_a_terminal
+        )
     try:
         yield Up(process, data, port, screen)
     finally:
