@@ -112,8 +112,8 @@ class ActivityStore:
     async def _consents(self, users: Iterable[str]) -> dict[str, Consent]:
         if not (ids := list(users)):
             return {}
-        found = self._choices.find({"_id": {"$in": ids}})
-        return {document["_id"]: consent_of(_choices_in(document)) async for document in found}
+        found = await self._choices.find({"_id": {"$in": ids}}).to_list(None)
+        return {document["_id"]: consent_of(_choices_in(document)) for document in found}
 
     async def _remove_forbidden(self, consents: Mapping[str, Consent]) -> None:
         deletions = [DeleteMany(_forbidden(user, consent.since)) for user, consent in consents.items() if consent.since]
@@ -153,9 +153,9 @@ class ActivityStore:
 
     async def _drop_the_oldest(self, kind: Kind) -> None:
         user, low = kind
-        too_old = self._activities.find({"user": user, "low": low}, {"_id": 1}).sort(NEWEST_FIRST).skip(self._keep)
-        ids = [document["_id"] async for document in too_old]
-        await self._activities.delete_many({"_id": {"$in": ids}})
+        newest_first = self._activities.find({"user": user, "low": low}, {"_id": 1}).sort(NEWEST_FIRST)
+        too_old = await newest_first.skip(self._keep).to_list(None)
+        await self._activities.delete_many({"_id": {"$in": [document["_id"] for document in too_old]}})
         self._stored[kind] = min(self._keep, self._stored.get(kind, self._keep))
 
     async def _count(self, added: Counter[Kind]) -> None:
@@ -169,7 +169,7 @@ class ActivityStore:
             {"$match": {"user": {"$in": unknown}}},
             {"$group": {"_id": {"user": "$user", "low": "$low"}, "stored": {"$sum": 1}}},
         ]
-        async for group in self._activities.aggregate(stages):
+        for group in await self._activities.aggregate(stages).to_list(None):
             self._stored[(group["_id"]["user"], group["_id"]["low"])] = group["stored"]
 
 

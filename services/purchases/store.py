@@ -5,6 +5,7 @@ has one document in `users`: the blocks of the ledger, the overview, and a mark 
 A write finds the `version` that was read, or is folded again.
 """
 
+import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -87,13 +88,18 @@ class FactStore:
         """Merges the facts, then marks their users, whether anything changed or not: after a crash in between the
         same facts come again and change nothing, but what follows from them is still to be worked out and told.
 
-        Raises pymongo.errors.PyMongoError or ContentionError; what was merged by then may be merged again.
+        Raises an ExceptionGroup of pymongo.errors.PyMongoError or ContentionError; what was merged by then may be
+        merged again.
         """
         sections: set[tuple[str, Section]] = set()
         changed = unchanged = illegal = 0
         marks: dict[str, _Mark] = defaultdict(_Mark)
-        for kind, by_key in _grouped(facts).items():
-            for writing in await self._merge_kind(kind, by_key):
+        async with asyncio.TaskGroup() as group:  # the database works on one kind while we work on another
+            merging = [
+                (kind, group.create_task(self._merge_kind(kind, by_key))) for kind, by_key in _grouped(facts).items()
+            ]
+        for kind, merged in merging:
+            for writing in merged.result():
                 marks[writing.user].note(kind, writing)
                 sections.add((writing.user, _SECTIONS[kind]))
                 changed += writing.changed

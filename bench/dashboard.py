@@ -1,0 +1,117 @@
+"""The whole stack as a user meets it: a page of activities through the gateway, and what the processes weigh."""
+
+import asyncio
+import sys
+import time
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import aiohttp
+import orjson
+import psutil
+
+from bench.load import of_one_user
+from mycelium.simulator import publish
+from mycelium.stack.ports import LOOPBACK, free_ports
+from mycelium.stack.services import at_rest
+from tests.waiting import eventually
+
+FEW, MANY = 100, 100_000
+PAGE = 50
+_REQUESTS = 200
+_START_SECONDS = _STORE_SECONDS = 90.0
+_PASSWORD = "correct horse battery"
+
+Json = dict[str, Any]  # Any: JSON
+
+
+@dataclass(frozen=True)
+class Seen:
+    """How long a page takes in seconds by the events behind it (medians), and megabytes by process."""
+
+    page_seconds: Mapping[int, float]
+    megabytes: Mapping[str, float]
+
+
+async def seen(folder: Path) -> Seen:
+    """Starts a stack in `folder`, loads it with a user of 100 and a user of 100,000 events, and looks at it."""
+    async with _stack(folder) as stack, aiohttp.ClientSession() as http:
+        users = [await _User.signed_up(http, stack["gateway"], number) for number in (FEW, MANY)]
+        for user in users:
+            await user.does_its_events(stack["kafka"])
+        assert await at_rest(http, [stack["services"]["activity"]], ("lag",), _STORE_SECONDS)
+        seconds: dict[int, list[float]] = {user.number: [] for user in users}
+        for _ in range(_REQUESTS):
+            for user in users:
+                started = time.perf_counter()
+                assert len(await user.page()) == PAGE
+                seconds[user.number].append(time.perf_counter() - started)
+        medians = {number: median(taken) for number, taken in seconds.items()}
+        return Seen(medians, {n: _megabytes(pid) for n, pid in stack["pids"].items() if n not in ("mongod", "kafka")})
+
+
+@dataclass(frozen=True)
+class _User:
+    """Someone with `number` events, signed in at the gateway."""
+
+    http: aiohttp.ClientSession
+    api: str
+    number: int
+    token: str
+
+    @classmethod
+    async def signed_up(cls, http: aiohttp.ClientSession, gateway: str, number: int) -> "_User":
+        credentials = {"email": _email(number), "password": _PASSWORD}
+        api = f"{gateway}/api/v1"
+        async with http.post(f"{api}/auth/register", json=credentials, raise_for_status=True):
+            pass
+        async with http.post(f"{api}/auth/login", json=credentials, raise_for_status=True) as response:
+            return cls(http, api, number, (await response.json())["access_token"])
+
+    async def does_its_events(self, kafka: str) -> None:
+        """Publishes them, and waits until the newest of them is shown."""
+        events = list(islice(of_one_user(_email(self.number)), self.number))
+        await publish(events, kafka, idempotence=False)
+        newest = events[-1][1].time.strftime("%Y-%m-%dT%H:%M:%S")
+
+        async def are_there() -> bool:
+            return any(item["timestamp"].startswith(newest) for item in await self.page())
+
+        await eventually(are_there, timeout=_STORE_SECONDS, interval=0.1, what=f"{self.number} events are shown")
+
+    async def page(self) -> list[Json]:
+        """The newest 50 activities."""
+        headers = {"Authorization": f"Bearer {self.token}"}
+        async with self.http.get(f"{self.api}/activities", headers=headers, raise_for_status=True) as response:
+            items: list[Json] = orjson.loads(await response.read())["items"]
+            return items
+
+
+def _email(number: int) -> str:
+    return f"user.with.{number}@example.org"
+
+
+def _megabytes(pid: int) -> float:
+    return psutil.Process(pid).memory_info().rss / 1_000_000
+
+
+@asynccontextmanager
+async def _stack(folder: Path) -> AsyncIterator[Json]:
+    """`mycelium up` with nothing in it; gives what its stack.json says."""
+    (port,) = free_ports(1)
+    arguments = ("up", "--no-demo", "--port", str(port), "--data-dir", str(folder))
+    up = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "mycelium", *arguments), stdout=asyncio.subprocess.DEVNULL
+    )
+    description = folder / "stack.json"
+    try:
+        await eventually(description.exists, timeout=_START_SECONDS, what=f"a stack on {LOOPBACK}:{port}")
+        yield orjson.loads(description.read_bytes())
+    finally:
+        up.terminate()
+        await up.wait()

@@ -1,0 +1,112 @@
+"""What the figures come to: one row each, with its target where it has one."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from statistics import median
+
+from rich.table import Table
+
+from bench import purchases
+from bench.dashboard import FEW, MANY, PAGE, Seen
+from bench.history import Cost
+from bench.ingest import Comparison, Results
+
+_ABOUT_ONE = 1.5  # above it, something grows
+_MOST_COMMANDS_FOR_TRIMMING = 4  # of one user's batch: to find and to delete, low-impact activities and the others
+_MEGABYTES = 150
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line. `met` is None where there is no target; `gate` says that the exit code depends on it."""
+
+    what: str
+    one: str
+    other: str
+    result: str
+    target: str = ""
+    met: bool | None = None
+    gate: bool = False
+
+
+def rows(results: Results, costs: list[Cost], bought: purchases.Costs, seen: Seen) -> list[Row]:
+    """All lines, in the order in which they are shown."""
+    return [
+        *_ingest(results),
+        *_history(costs),
+        *_purchases(bought),
+        *_pages(seen.page_seconds),
+        *_memory(seen.megabytes),
+    ]
+
+
+def table(rows: Iterable[Row]) -> Table:
+    """The lines as they are printed."""
+    shown = Table(title="Ratios within one run; a gate decides on the exit code")
+    for name in ("What", "Ours", "Compared with", "Ratio or count", "Target", "Met"):
+        shown.add_column(name, justify="left" if name == "What" else "right", overflow="fold")
+    for row in rows:
+        met = "" if row.met is None else ("yes" if row.met else "NO") + (" (gate)" if row.gate else "")
+        shown.add_row(row.what, row.one, row.other, row.result, row.target, met)
+    return shown
+
+
+def _ingest(results: Results) -> Iterator[Row]:
+    bare = results.by_the_clock("ours", "bare")
+    stock = results.by_the_clock("ours", "faststream")
+    yield _speed("Ingest, against bare aiokafka + orjson + the same bulk write", bare, 0.6)
+    yield _speed("the same by CPU time of the process", results.by_cpu("ours", "bare"))
+    yield _speed("Ingest, against a FastStream handler called for each message", stock, 10)
+    yield _speed("A FastStream raw batch, against the bare loop", results.by_the_clock("faststream_batch", "bare"))
+    yield _speed("The same records again, against the first time", results.by_the_clock("redelivered", "ours"))
+    batches = sum(m.batches for m in results.measured["ours"])
+    commits = sum(m.commits for m in results.measured["ours"]) / batches
+    added = sum(after - before for before, after in results.stored)
+    yield Row("Commits a batch", "", "", f"{commits:g}", "1", commits == 1, gate=True)
+    yield Row("Activities that the same records again added", "", "", f"{added}", "0", added == 0, gate=True)
+
+
+def _speed(what: str, found: Comparison, target: float | None = None) -> Row:
+    figures = (f"{found.one:,.0f}/s", f"{found.other:,.0f}/s", f"{found.ratio:.2f}")
+    return Row(what, *figures) if target is None else Row(what, *figures, f"≥ {target:g}", found.ratio >= target)
+
+
+def _history(costs: list[Cost]) -> Iterator[Row]:
+    first, *others = costs
+    for cost in others:
+        yield _time(
+            f"An event of a user with {cost.history:,} behind it, against {first.history:,}",
+            cost.seconds_per_event,
+            first.seconds_per_event,
+        )
+    for cost in costs:
+        most = first.commands_per_batch + _MOST_COMMANDS_FOR_TRIMMING
+        count, met = f"{cost.commands_per_batch:.2f}", cost.commands_per_batch <= most
+        yield Row(f"Mongo commands a batch, {cost.history:,} behind it", "", "", count, f"≤ {most:.2f}", met, gate=True)
+
+
+def _purchases(bought: purchases.Costs) -> Iterator[Row]:
+    what = "Ingest of purchases, against orjson + the same bulk write, without Kafka"
+    yield _speed(what, Comparison(median(bought.ours), median(bought.bare), bought.ratio), 0.6)
+    few, many = purchases.HISTORIES
+    for what, seconds in bought.seconds.items():
+        yield _time(f"{what} with {many:,} behind it, against {few:,}", seconds[many], seconds[few])
+
+
+def _pages(seconds: Mapping[int, float]) -> Iterator[Row]:
+    what = f"A page of {PAGE} activities with {MANY:,} events behind it, against {FEW:,}"
+    yield _time(what, seconds[MANY], seconds[FEW])
+
+
+def _time(what: str, one: float, other: float) -> Row:
+    ratio = one / other
+    return Row(what, _time_text(one), _time_text(other), f"{ratio:.2f}", "about 1", ratio <= _ABOUT_ONE)
+
+
+def _time_text(seconds: float) -> str:
+    return f"{seconds * 1e6:,.0f} µs" if seconds < 0.001 else f"{seconds * 1e3:,.1f} ms"
+
+
+def _memory(megabytes: Mapping[str, float]) -> Iterator[Row]:
+    for name, used in megabytes.items():
+        yield Row(f"Memory of {name}", f"{used:.0f} MB", "", "", f"< {_MEGABYTES} MB", used < _MEGABYTES)
