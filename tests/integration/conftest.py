@@ -4,7 +4,6 @@ import os
 import secrets
 from collections.abc import AsyncIterator
 
-import pytest
 import pytest_asyncio
 
 from mycelium.stack import broker
@@ -17,6 +16,7 @@ from services.profile.settings import Settings as ProfileSettings
 from services.purchases import main as purchases
 from services.purchases.settings import Settings as PurchasesSettings
 from services.purchases.vault.make_keys import make_keys
+from shared.plumbing import mongo
 from shared.plumbing.internal_auth import InternalTokens
 from tests.servers.dashboard import Site, User, ready, settings_of, sign_up, site
 from tests.servers.docker import docker_works
@@ -44,10 +44,15 @@ async def activity_service(mongo_url: str, client_settings: dict[str, object]) -
         yield service
 
 
-@pytest.fixture(scope="session")
-def vault_keys() -> dict[str, object]:
-    """The settings that protect credentials: the same for the whole run, as what they protect is kept."""
-    return {name.lower(): value for name, value in make_keys().items()}
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def vault_keys(mongo_url: str) -> AsyncIterator[dict[str, object]]:
+    """The settings that protect credentials, for the whole run: with others, a service refuses to start after it."""
+    client = mongo.connect(mongo_url)
+    data_keys = client["purchases"]["data_keys"]
+    await data_keys.delete_many({})
+    yield {name.lower(): value for name, value in make_keys().items()}
+    await data_keys.delete_many({})
+    client.close()
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
