@@ -15,7 +15,6 @@ records it prints what the probe measured. The ways:
 """
 
 import asyncio
-import gc
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager, suppress
@@ -44,6 +43,7 @@ from services.activity.store import INDEXES
 from shared.plumbing import mongo
 from shared.plumbing.mongo import Database, Document
 from shared.plumbing.runtime import Runtime
+from shared.plumbing.serve import collect_garbage_rarely
 from shared.plumbing.settings import load
 
 _NAMES = tuple(topic.name for topic in TOPICS)
@@ -223,6 +223,6 @@ async def _main(way: str, name: str, count: int) -> Measured:
 
 if __name__ == "__main__":
     way, name, count = sys.argv[1:]
-    gc.freeze()  # as the service does; for all, because here each has imported what the others need
+    collect_garbage_rarely()  # as the service does; for all, because here each has imported what the others need
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         print(orjson.dumps(asdict(runner.run(_main(way, name, int(count))))).decode())

@@ -43,7 +43,7 @@ def rows(results: Results, costs: list[Cost], bought: purchases.Costs, seen: See
 def table(rows: Iterable[Row]) -> Table:
     """The lines as they are printed."""
     shown = Table(title="Ratios within one run; a gate decides on the exit code")
-    for name in ("What", "Ours", "Compared with", "Ratio or count", "Target", "Met"):
+    for name in ("What", "Measured", "Compared with", "Ratio or count", "Target", "Met"):
         shown.add_column(name, justify="left" if name == "What" else "right", overflow="fold")
     for row in rows:
         met = "" if row.met is None else ("yes" if row.met else "NO") + (" (gate)" if row.gate else "")
@@ -72,13 +72,10 @@ def _speed(what: str, found: Comparison, target: float | None = None) -> Row:
 
 
 def _history(costs: list[Cost]) -> Iterator[Row]:
-    first, *others = costs
-    for cost in others:
-        yield _time(
-            f"An event of a user with {cost.history:,} behind it, against {first.history:,}",
-            cost.seconds_per_event,
-            first.seconds_per_event,
-        )
+    first, filling, full, overfull = costs
+    for cost, other in ((filling, first), (full, first), (overfull, full)):
+        what = f"An event of a user with {cost.history:,} behind it, against {other.history:,}"
+        yield _time(what, cost.seconds_per_event, other.seconds_per_event)
     for cost in costs:
         most = first.commands_per_batch + _MOST_COMMANDS_FOR_TRIMMING
         count, met = f"{cost.commands_per_batch:.2f}", cost.commands_per_batch <= most

@@ -75,7 +75,7 @@ From = Annotated[UtcTime, BeforeValidator(_at_start_of_day)]
 To = Annotated[UtcTime, BeforeValidator(_at_end_of_day)]
 Limit = Annotated[int, Field(ge=1, le=200)]
 Cursor = Annotated[str, StringConstraints(max_length=500)]
-Search = Annotated[str, StringConstraints(max_length=200)]
+Search = Annotated[str, StringConstraints(max_length=200, pattern=r"^[^\x00]*$")]  # NUL: no database searches for it
 
 
 class DateRange(BaseModel):

@@ -10,7 +10,6 @@ import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from itertools import chain
 
 from aiokafka import AIOKafkaConsumer
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
@@ -52,12 +51,7 @@ Apply = Callable[[Sequence[AnyEvent]], Awaitable[Stored]]
 
 
 @dataclass(slots=True)
-class _Batch:
-    """What was fetched at one time (of `time.perf_counter`), and what to commit once all of it is dealt with."""
-
-    fetched_at: float
-    size: int
-    offsets: dict[TopicPartition, int]
+class _Decoded:
     events: list[AnyEvent] = field(default_factory=list)
     records: list[Record] = field(default_factory=list)  # of the events, in the same order
     poison: list[tuple[Record, Poison]] = field(default_factory=list)
@@ -119,57 +113,46 @@ class Consumer:
             await kafka.start()
             self._kafka, self._fault = kafka, None
             delays.reset()
-            await self._consume(kafka)
+            while not self._stopping.is_set():
+                fetched = await kafka.getmany(timeout_ms=_POLL_MS, max_records=self._settings.batch_max_records)
+                if fetched:
+                    await self._process(kafka, fetched)
         finally:
             self._kafka, self._in_flight = None, 0
             await kafka.stop()
 
-    async def _consume(self, kafka: AIOKafkaConsumer) -> None:
-        """One batch after the other; while one is being stored, the next one is fetched and decoded."""
-        in_hand: asyncio.Task[None] | None = None
-        try:
-            while not self._stopping.is_set():
-                fetched = await kafka.getmany(timeout_ms=_POLL_MS, max_records=self._settings.batch_max_records)
-                batch = self._decode(fetched)
-                self._in_flight += batch.size
-                if in_hand is not None:
-                    await in_hand
-                if batch.size and not self._stopping.is_set():
-                    in_hand = asyncio.create_task(self._process(kafka, batch))
-        finally:
-            if in_hand is not None:
-                await in_hand
-
-    async def _process(self, kafka: AIOKafkaConsumer, batch: _Batch) -> None:
-        if not await self._until_it_succeeds(lambda attempt: self._settle(batch, attempt)):
+    async def _process(self, kafka: AIOKafkaConsumer, fetched: Mapping[TopicPartition, Sequence[Record]]) -> None:
+        started = time.perf_counter()
+        self._in_flight = sum(len(records) for records in fetched.values())
+        decoded = self._decode(record for records in fetched.values() for record in records)
+        if not await self._until_it_succeeds(lambda attempt: self._settle(decoded, attempt)):
             return
-        await self._commit(kafka, batch.offsets)
-        metrics.BATCH_RECORDS.observe(batch.size)
-        metrics.BATCH_SECONDS.observe(time.perf_counter() - batch.fetched_at)
-        self._processed += batch.size
-        self._in_flight -= batch.size
+        await self._commit(kafka, {partition: records[-1].offset + 1 for partition, records in fetched.items()})
+        metrics.BATCH_RECORDS.observe(self._in_flight)
+        metrics.BATCH_SECONDS.observe(time.perf_counter() - started)
+        self._processed += self._in_flight
+        self._in_flight = 0
 
-    def _decode(self, fetched: Mapping[TopicPartition, Sequence[Record]]) -> _Batch:
-        offsets = {partition: records[-1].offset + 1 for partition, records in fetched.items()}
-        batch = _Batch(time.perf_counter(), sum(map(len, fetched.values())), offsets)
-        for record in chain.from_iterable(fetched.values()):
+    def _decode(self, records: Iterable[Record]) -> _Decoded:
+        decoded = _Decoded()
+        for record in records:
             match self._reader.read(record.topic, record.key, record.value, record.headers):
                 case Poison() as why:
-                    batch.poison.append((record, why))
+                    decoded.poison.append((record, why))
                 case Ignored():
-                    batch.ignored += 1
+                    decoded.ignored += 1
                 case event:
-                    batch.events.append(event)
-                    batch.records.append(record)
-        return batch
+                    decoded.events.append(event)
+                    decoded.records.append(record)
+        return decoded
 
-    async def _settle(self, batch: _Batch, attempt: int) -> None:
-        stored = await self._apply(batch.events) if batch.events else Stored(0, 0)
+    async def _settle(self, decoded: _Decoded, attempt: int) -> None:
+        stored = await self._apply(decoded.events) if decoded.events else Stored(0, 0)
         now = datetime.now(UTC)
-        unusable = [*batch.poison, *((batch.records[place], why) for place, why in stored.poison.items())]
+        unusable = [*decoded.poison, *((decoded.records[place], why) for place, why in stored.poison.items())]
         await self._publisher.dead_letters(unusable, attempt)
         await self._publisher.sections_changed(stored.changed, now)
-        _count(batch, stored, now)
+        _count(decoded, stored, now)
 
     async def _until_it_succeeds(self, work: Callable[[int], Awaitable[None]]) -> bool:
         """False if the process is to stop before the work could be done; the batch then stays uncommitted."""
@@ -257,11 +240,11 @@ class _Delays:
         return await set_within(unless, delay)
 
 
-def _count(batch: _Batch, stored: Stored, now: datetime) -> None:
+def _count(decoded: _Decoded, stored: Stored, now: datetime) -> None:
     metrics.RECORDS.labels("applied").inc(stored.applied)
     metrics.RECORDS.labels("duplicate").inc(stored.duplicates)
-    metrics.RECORDS.labels("ignored").inc(batch.ignored)
-    metrics.RECORDS.labels("poison").inc(len(batch.poison) + len(stored.poison))
-    if batch.events:
-        oldest = min(event.time for event in batch.events)
+    metrics.RECORDS.labels("ignored").inc(decoded.ignored)
+    metrics.RECORDS.labels("poison").inc(len(decoded.poison) + len(stored.poison))
+    if decoded.events:
+        oldest = min(event.time for event in decoded.events)
         metrics.FRESHNESS_SECONDS.observe(max(0.0, (now - oldest).total_seconds()))

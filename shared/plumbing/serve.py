@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import signal
 import time
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ from shared.plumbing.runtime import Runtime
 from shared.plumbing.settings import ProcessSettings
 
 _GRACE_SECONDS = 3
+_OBJECTS_BETWEEN_COLLECTIONS = 50_000  # a batch of 1,000 events makes about 10,000; Python's own figure is 700
 _log = get(__name__)
 
 
@@ -58,9 +60,19 @@ class MeasureRequests:
             metrics.REQUEST_SECONDS.labels(route, status).observe(time.perf_counter() - started)
 
 
+def collect_garbage_rarely() -> None:
+    """Spares what is imported and built by now the search for garbage, and lets a batch's objects come and go.
+
+    With Python's own settings that search takes a quarter of the ingest's CPU time, and finds next to nothing.
+    """
+    gc.freeze()
+    gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)
+
+
 def serve(service: str, app: FastAPI, runtime: Runtime, settings: ProcessSettings) -> NoReturn:
     """Runs `app` until it is told to end: exit code 0; or until a job fails: exit code 1, for a supervisor to see."""
     configure(service, settings.log_level)
+    collect_garbage_rarely()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_serve(app, runtime, settings))
     raise SystemExit(1 if runtime.failure else 0)

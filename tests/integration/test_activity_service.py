@@ -193,6 +193,7 @@ async def test_filters(activity_service: Running, reader: str, params: dict[str,
         ({"from": "yesterday"}, "#/from"),
         ({"to": "2026-01-01T00:00:00"}, "#/to"),
         ({"q": "x" * 201}, "#/q"),
+        ({"q": "a\x00b"}, "#/q"),
     ],
 )
 async def test_a_wrong_question_is_told_which_field(

@@ -131,6 +131,15 @@ async def test_any_order_any_duplicates_any_batches_give_the_same_timeline(
     assert await applied(indexed, user, batches) == await applied(indexed, user, [events])
 
 
+async def test_a_batch_that_comes_again_tells_of_its_users_again(indexed: Database) -> None:
+    """It may be the first time that somebody hears of it: the process may have ended before it could say so."""
+    user = next(_users)
+    store = ActivityStore(indexed, KEEP)
+    told = [await consumer.apply(store, [logged_in(user, 1), viewed(user, 2)]) for _ in range(2)]
+    assert [(stored.applied, stored.duplicates) for stored in told] == [(2, 0), (0, 2)]
+    assert [stored.changed for stored in told] == [{(user, "activity")}] * 2
+
+
 async def test_the_newest_are_kept_and_no_more(indexed: Database) -> None:
     user = next(_users)
     store = ActivityStore(indexed, KEEP)
