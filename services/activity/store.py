@@ -5,6 +5,7 @@ tracking. Times are whole microseconds since 1970 in UTC, because a BSON date wo
 order of two events with it.
 """
 
+import asyncio
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -83,7 +84,7 @@ class ActivityStore:
         known, added = await self._write(allowed)
         await self._remove_forbidden(_narrowed(before, await self._consents(low_users)))
         await self._trim(added)
-        return Written(len(allowed) - len(known), len(known), frozenset(a.user for a in allowed))
+        return Written(len(allowed) - known, known, frozenset(a.user for a in allowed))
 
     async def page(self, user: str, query: ActivityQuery, after: Position | None) -> list[Document]:
         """Up to `query.limit` + 1 documents of the user's timeline, newest first, that match and come after `after`."""
@@ -122,8 +123,17 @@ class ActivityStore:
             for user in consents:
                 self._stored.pop((user, True), None)
 
-    async def _write(self, activities: Sequence[Activity]) -> tuple[set[int], Counter[Kind]]:
-        """Which of the activities were known already, by index, and how many documents were added of each kind."""
+    async def _write(self, activities: Sequence[Activity]) -> tuple[int, Counter[Kind]]:
+        """How many of the activities were known already, and how many documents were added of each kind.
+
+        Few are told twice, but a replacement takes Mongo ten times as long as an insert: both are done side by side.
+        """
+        once = [a for a in activities if not a.told_twice]
+        twice = [a for a in activities if a.told_twice]
+        written = await asyncio.gather(*(self._write_alike(alike) for alike in (once, twice) if alike))
+        return sum(known for known, _ in written), sum((added for _, added in written), Counter())
+
+    async def _write_alike(self, activities: Sequence[Activity]) -> tuple[int, Counter[Kind]]:
         try:
             written = await self._activities.bulk_write([_write(a) for a in activities], ordered=False)
             result: Mapping[str, Any] = written.bulk_api_result
@@ -138,7 +148,7 @@ class ActivityStore:
             for i, a in enumerate(activities)
             if i in upserted or (i not in known and not a.told_twice)
         )
-        return known, added
+        return len(known), added
 
     async def _trim(self, added: Counter[Kind]) -> None:
         await self._count(added)

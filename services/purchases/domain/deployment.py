@@ -84,7 +84,7 @@ def uptime(passed: Sequence[Interval], checks: Iterable[Check], start: int, end:
     ordered = sorted((check for check in checks if check.at < end), key=lambda check: check.at)
     expected = down = 0
     for interval in passed:
-        since, until = max(interval.start, start), min(interval.end or end, end)
+        since, until = max(interval.start, start), end if interval.end is None else min(interval.end, end)
         if since >= until or interval.status not in _EXPECTED_UP:
             continue
         expected += until - since

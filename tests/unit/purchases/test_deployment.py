@@ -44,6 +44,11 @@ def test_only_the_window_counts() -> None:
     assert (up.expected, up.up) == (50, 50)
 
 
+def test_a_status_that_ended_at_once_counts_for_nothing() -> None:
+    up = uptime([interval("running", 0, 0), interval("running", 0, None)], [], 0, 1)
+    assert (up.expected, up.up) == (1, 1)
+
+
 def chain(draw: st.DrawFn) -> list[Interval]:
     moves = sorted(draw(st.lists(st.tuples(st.integers(0, 100), st.sampled_from(STATUSES)), min_size=1, max_size=8)))
     ends = [at for at, _ in moves[1:]] + [None]
