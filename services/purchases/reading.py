@@ -146,7 +146,7 @@ def _interval(interval: deployment.Interval) -> Document:
     return {
         "status": interval.status,
         "start": rfc3339(interval.start),
-        "end": interval.end and rfc3339(interval.end),
+        "end": None if interval.end is None else rfc3339(interval.end),
         "reason": interval.reason,
     }
 
