@@ -35,7 +35,11 @@ class UserLoggedOut(_Session):
 
 
 class UserErased(UserPayload):
-    """The account was erased: every service removes all that it has of the user."""
+    """The account was erased: every service removes all that it has of the user, and says so on `erasure.receipts`.
+
+    `erasure_id` is what the receipts name; the event's own id where it is left out.
+    """
 
     event_type: ClassVar[str] = "user.erased.v1"
+    erasure_id: Id | None = None
     reason: Text | None = None

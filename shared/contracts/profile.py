@@ -5,22 +5,42 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 
 from shared.contracts.envelope import UserPayload
-from shared.contracts.types import Id
+from shared.contracts.types import Count, Id, Label
 
 Changed = Annotated[list[Id], Field(max_length=100)]
 
 
 class ProfileUpdated(UserPayload):
-    """The profile fields named in `changed` have new values."""
+    """The profile fields named in `changed` have new values; `password` stands for the account's.
+
+    `timezone`, an IANA name, is carried, because others count this user's days and months by it.
+    """
 
     event_type: ClassVar[str] = "profile.updated.v1"
     changed: Changed = []
+    timezone: Label | None = None
 
 
 class PreferencesUpdated(UserPayload):
-    """The preferences named in `changed` have new values; the two consents are carried, for others act on them."""
+    """The preferences named in `changed` have new values; those that other services act on are carried."""
 
     event_type: ClassVar[str] = "preferences.updated.v1"
     changed: Changed = []
     activity_tracking: bool | None = None
     analytics_participation: bool | None = None
+    auto_renewal_default: bool | None = None
+
+
+class DataExported(UserPayload):
+    """The user took a copy of everything. `items` is how many things it holds."""
+
+    event_type: ClassVar[str] = "data.exported.v1"
+    items: Count = 0
+
+
+class DataImported(UserPayload):
+    """The user put a copy back. `items` is how many things it held, `added` how many of them were not here."""
+
+    event_type: ClassVar[str] = "data.imported.v1"
+    items: Count = 0
+    added: Count = 0

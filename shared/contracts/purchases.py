@@ -15,12 +15,13 @@ class CredentialsRevealed(UserPayload):
 
 
 class PurchaseRequested(UserPayload):
-    """The user asks to buy a product."""
+    """The user asks to buy a product; `auto_renewal` is how they prefer it where the product renews."""
 
     event_type: ClassVar[str] = "purchase.requested.v1"
     command_id: Id
     product_id: Id
     quantity: Quantity
+    auto_renewal: bool | None = None
 
 
 class PurchaseCancelRequested(UserPayload):

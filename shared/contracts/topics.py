@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Literal
 
-from shared.contracts import catalog, dashboard, identity, marketplace, profile, purchases, wallet
+from shared.contracts import catalog, dashboard, identity, legacy, marketplace, privacy, profile, purchases, wallet
 from shared.contracts.envelope import MAX_EVENT_BYTES, Payload
 
 PARTITIONS = 6
@@ -26,7 +26,7 @@ class Topic:
     name: str
     producers: tuple[str, ...]
     consumers: tuple[str, ...]
-    key: Literal["user", "product", "as received"]
+    key: Literal["user", "product", "erasure", "as received"]
     payloads: tuple[type[Payload], ...]
     partitions: int = PARTITIONS
     retention: timedelta | None = timedelta(days=365)
@@ -46,7 +46,7 @@ class Topic:
 IDENTITY = Topic(
     "identity.events",
     producers=("identity provider", "profile"),
-    consumers=("activity",),
+    consumers=("activity", "purchases", "profile"),
     key="user",
     payloads=(identity.UserRegistered, identity.UserLoggedIn, identity.UserLoggedOut, identity.UserErased),
 )
@@ -92,9 +92,9 @@ WALLET = Topic(
 PROFILE = Topic(
     "profile.events",
     producers=("profile",),
-    consumers=("activity",),
+    consumers=("activity", "purchases"),
     key="user",
-    payloads=(profile.ProfileUpdated, profile.PreferencesUpdated),
+    payloads=(profile.ProfileUpdated, profile.PreferencesUpdated, profile.DataExported, profile.DataImported),
 )
 PURCHASES = Topic(
     "purchases.events",
@@ -118,6 +118,22 @@ GATEWAY = Topic(
     key="user",
     payloads=(dashboard.ActivityReported,),
 )
+LEGACY = Topic(
+    "legacy.events",
+    producers=("import-legacy",),
+    consumers=("activity", "profile"),
+    key="user",
+    payloads=(legacy.LegacyPreferencesFound, legacy.LegacyActivityFound),
+    retention=timedelta(days=7),
+)
+RECEIPTS = Topic(
+    "erasure.receipts",
+    producers=SERVICES,
+    consumers=("profile",),
+    key="erasure",
+    payloads=(privacy.ErasureCompleted,),
+    retention=timedelta(days=90),
+)
 UPDATES = Topic(
     "dashboard.updates",
     producers=SERVICES,
@@ -127,7 +143,19 @@ UPDATES = Topic(
     retention=timedelta(hours=1),
 )
 
-EVENT_TOPICS = (IDENTITY, MARKETPLACE, CATALOG, WALLET, PROFILE, PURCHASES, COMMANDS, GATEWAY, UPDATES)
+EVENT_TOPICS = (
+    IDENTITY,
+    MARKETPLACE,
+    CATALOG,
+    WALLET,
+    PROFILE,
+    PURCHASES,
+    COMMANDS,
+    GATEWAY,
+    LEGACY,
+    RECEIPTS,
+    UPDATES,
+)
 
 
 def dead_letters(service: str) -> Topic:

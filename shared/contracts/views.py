@@ -25,6 +25,8 @@ ActivityType = Literal[
     "service_rating",
     "support_request",
     "credentials_reveal",
+    "data_export",
+    "data_import",
 ]
 Impact = Literal["low", "medium", "high"]
 
