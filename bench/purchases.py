@@ -21,9 +21,8 @@ from pymongo import UpdateOne
 from mycelium.simulator import Scenario, history
 from services.purchases import consumer
 from services.purchases.credentials import Vault
-from services.purchases.domain.facts import facts_of
 from services.purchases.reading import Reading
-from services.purchases.store import COLLECTIONS, INDEXES, FactStore
+from services.purchases.store import INDEXES, KINDS, PurchaseStore
 from services.purchases.vault.envelope import Keks
 from services.purchases.vault.make_keys import make_keys
 from services.purchases.vault.unsealing import Unsealer
@@ -32,6 +31,7 @@ from shared.contracts.envelope import CONTENT_TYPE_HEADER, Event
 from shared.contracts.marketplace import PurchaseCreated, PurchaseStatusChanged
 from shared.contracts.purchase_views import PurchaseQuery
 from shared.contracts.reading import AnyEvent
+from shared.folds.facts import facts_of
 from shared.plumbing import mongo
 from shared.plumbing.mongo import Database
 
@@ -85,7 +85,7 @@ def _batches(records: Sequence[Record]) -> Iterator[Sequence[Record]]:
 
 
 async def _ours(database: Database, records: Sequence[Record]) -> None:
-    reader, store, vault = consumer.reader(), FactStore(database), _vault(database)
+    reader, store, vault = consumer.reader(), PurchaseStore(database), _vault(database)
     for batch in _batches(records):
         read = [reader.read(topic, key, value, (CONTENT_TYPE_HEADER,)) for topic, key, value in batch]
         await consumer.apply(store, vault, [event for event in read if isinstance(event, Event)])
@@ -105,7 +105,7 @@ def _write(event: dict[str, Any]) -> tuple[str, UpdateOne]:
     data, kind = event["data"], event["type"]
     name = "transaction" if "transaction_posted" in kind else "pool" if "pool_" in kind else kind.partition(".")[0]
     name = "health" if "health" in kind else "purchase" if name == "support" else name
-    collection = COLLECTIONS[name]  # type: ignore[index]
+    collection = KINDS[name].collection  # type: ignore[index]
     id = str(data.get(f"{name}_id") or data.get("deployment_id") or data.get("purchase_id"))  # noqa: A001
     stamped = [0, event["time"], event["id"], {key: value for key, value in data.items() if key != "user_email"}]
     own = {"user": data["user_email"], "id": id, "at": 0, "tags": ["", "a=b", "c=d"], "day": _UNTIL}
@@ -123,7 +123,7 @@ def _vault(database: Database) -> Vault:
 
 async def _with_few_and_many(database: Database, found: Costs) -> None:
     await mongo.ensure_indexes(database, INDEXES)
-    store, vault, reading = FactStore(database), _vault(database), Reading(database)
+    store, vault, reading = PurchaseStore(database), _vault(database), Reading(database)
     for purchases in HISTORIES:
         user = f"{purchases}@example.org"
         for start in range(0, purchases, _BATCH):

@@ -7,14 +7,14 @@ from fastapi import APIRouter, Depends, Header, Response
 from services.purchases.api import answer, found
 from services.purchases.commands import SOURCE, CommandStore, OtherBodyError, Request
 from services.purchases.credentials import NotOpenableError, Vault
-from services.purchases.domain.state import value
 from services.purchases.reading import Reading
-from services.purchases.store import FactStore
+from services.purchases.store import PurchaseStore
 from shared.contracts.build import make_event
 from shared.contracts.marketplace import PurchaseRated
 from shared.contracts.purchase_views import CancelBody, DeploymentCommandBody, PurchaseBody, RatingBody
 from shared.contracts.purchases import CredentialsRevealed
 from shared.contracts.topics import PURCHASES
+from shared.folds.state import value
 from shared.plumbing.internal_api import user
 from shared.plumbing.internal_auth import InternalTokens
 from shared.plumbing.outbox import Relay
@@ -24,7 +24,7 @@ Key = Annotated[str | None, Header(alias="idempotency-key", min_length=1, max_le
 
 
 def routes(
-    reading: Reading, commands: CommandStore, store: FactStore, vault: Vault, relay: Relay, tokens: InternalTokens
+    reading: Reading, commands: CommandStore, store: PurchaseStore, vault: Vault, relay: Relay, tokens: InternalTokens
 ) -> APIRouter:
     """The changes. Each is made for the user that the gateway's signed call names; another's thing is a 404."""
     router = APIRouter()

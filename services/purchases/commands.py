@@ -11,14 +11,14 @@ from pymongo import ASCENDING, IndexModel
 from pymongo.errors import DuplicateKeyError
 
 from services.purchases.domain.commands import Action, Command, Outcome, may_answer, outcome
-from services.purchases.domain.facts import digest, key_of
-from services.purchases.domain.state import empty
 from services.purchases.tags import EVERYTHING, tag
 from shared.contracts.build import make_event
 from shared.contracts.envelope import UserPayload
 from shared.contracts.purchases import DeploymentCommandRequested, PurchaseCancelRequested, PurchaseRequested
 from shared.contracts.times import microseconds, rfc3339
 from shared.contracts.topics import COMMANDS
+from shared.folds.facts import digest, key_of
+from shared.folds.state import empty
 from shared.plumbing import outbox
 from shared.plumbing.mongo import Database, Document
 

@@ -5,10 +5,10 @@ from dataclasses import replace
 from typing import Final
 
 from services.purchases.credentials import Issued, UnusableCredentialsError, Vault
-from services.purchases.domain.facts import CREDENTIALS, USED_PAYLOADS, facts_of
-from services.purchases.store import FactStore
+from services.purchases.store import PurchaseStore
 from shared.contracts.reading import AnyEvent, Poison, Reader
 from shared.contracts.topics import EVENT_TOPICS
+from shared.folds.facts import CREDENTIALS, USED_PAYLOADS, facts_of
 from shared.plumbing import metrics
 from shared.plumbing.consume import Stored
 
@@ -20,7 +20,7 @@ def reader() -> Reader:
     return Reader(USED_PAYLOADS)
 
 
-async def apply(store: FactStore, vault: Vault, events: Sequence[AnyEvent]) -> Stored:
+async def apply(store: PurchaseStore, vault: Vault, events: Sequence[AnyEvent]) -> Stored:
     """Merges what the events say. Credentials are sealed for their user before anything is stored."""
     said = [(place, fact) for place, event in enumerate(events) for fact in facts_of(event)]
     facts = [fact for _, fact in said if fact.field != CREDENTIALS]

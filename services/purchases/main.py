@@ -11,7 +11,7 @@ from services.purchases.credentials import Vault
 from services.purchases.overview import Overviews
 from services.purchases.reading import Reading
 from services.purchases.settings import Settings
-from services.purchases.store import FactStore
+from services.purchases.store import PurchaseStore
 from services.purchases.vault import data_keys
 from services.purchases.vault.data_keys import DataKeys
 from services.purchases.vault.envelope import Keks
@@ -43,7 +43,7 @@ def build_app(settings: Settings) -> FastAPI:
     relay = Relay(database, _WITH_AN_OUTBOX, publisher)
     keks = Keks.parse(settings.credentials_keks)
     vault = Vault(database, keks, Unsealer.parse(settings.credentials_private_jwk))
-    facts, overviews = FactStore(database), Overviews(database)
+    facts, overviews = PurchaseStore(database), Overviews(database)
     rewrapper = Rewrapper(DataKeys(database, keks))
     consuming = Consumer(
         NAME, settings, consumer.TOPICS, consumer.reader(), partial(consumer.apply, facts, vault), publisher

@@ -9,12 +9,12 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from services.purchases.domain import deployment, wallet
-from services.purchases.domain.purchase import money
-from services.purchases.domain.state import members, value
 from services.purchases.tags import EVERYTHING, tag
 from services.purchases.views import UPTIME_WINDOW, deployment_view
 from shared.contracts.times import microseconds
+from shared.folds import deployment, wallet
+from shared.folds.purchase import money
+from shared.folds.state import members, value
 from shared.plumbing.mongo import Database, Document
 
 _MOST_FAILURES = 500

@@ -4,15 +4,15 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from services.purchases.domain import deployment, purchase, wallet
-from services.purchases.domain.facts import key_of
-from services.purchases.domain.state import members
 from services.purchases.overview import checks_in
 from services.purchases.tags import tag, word_tags
 from services.purchases.views import UPTIME_WINDOW, deployment_view, purchase_view
 from shared.contracts.purchase_views import DeploymentQuery, PurchaseQuery, TransactionQuery
 from shared.contracts.times import microseconds, rfc3339
 from shared.contracts.views import DateRange
+from shared.folds import deployment, purchase, wallet
+from shared.folds.facts import key_of
+from shared.folds.state import members
 from shared.plumbing.mongo import Database, Document
 from shared.plumbing.paging import NEWEST_FIRST, after, older_than, page
 

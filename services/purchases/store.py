@@ -5,34 +5,23 @@ has one document in `users`: the blocks of the ledger, the overview, and a mark 
 A write finds the `version` that was read, or is folded again.
 """
 
-import asyncio
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Final
 
-from pymongo import ASCENDING, DESCENDING, IndexModel, InsertOne, UpdateOne
-from pymongo.errors import BulkWriteError
+from pymongo import ASCENDING, DESCENDING, IndexModel, UpdateOne
 
-from services.purchases.domain import deployment, purchase, wallet
-from services.purchases.domain.facts import Fact, Kind, facts_of, key_of
-from services.purchases.domain.state import State, empty, field, merge, value
 from services.purchases.tags import deployment_tags, purchase_tags, transaction_tags
-from shared.contracts.envelope import Event, UserPayload
-from shared.contracts.topics import Topic
 from shared.contracts.types import Section
+from shared.folds import deployment, purchase, wallet
+from shared.folds.facts import Fact, Kind, key_of
+from shared.folds.state import State, field, value
 from shared.plumbing import outbox
-from shared.plumbing.mongo import DUPLICATE_KEY, Database, Document
+from shared.plumbing.fact_store import FactStore, Keeping, Writing
+from shared.plumbing.mongo import Database, Document
 
-COLLECTIONS: Final[Mapping[Kind, str]] = {
-    "purchase": "purchases",
-    "deployment": "deployments",
-    "health": "health",
-    "transaction": "transactions",
-    "pool": "pools",
-    "command": "commands",
-}
 _SECTIONS: Final[Mapping[Kind, Section]] = {
     "purchase": "purchases",
     "deployment": "deployments",
@@ -61,11 +50,6 @@ INDEXES: Mapping[str, Sequence[IndexModel]] = {
     "pools": [IndexModel([("user", ASCENDING)], name="user")],
     "users": [IndexModel([("dirty", ASCENDING)], name="dirty", sparse=True)],
 }
-_MOST_TRIES = 20
-
-
-class ContentionError(Exception):
-    """Other writers kept being quicker. What was written is written; the batch may be applied again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,11 +62,13 @@ class Merged:
     illegal_moves: int
 
 
-class FactStore:
-    """Merges facts into things."""
+class PurchaseStore:
+    """Merges facts into things, and marks what follows from them."""
 
     def __init__(self, database: Database) -> None:
-        self._database = database
+        self._users = database["users"]
+        self._facts = FactStore(database, KINDS)
+        self.tell = self._facts.tell
 
     async def merge(self, facts: Sequence[Fact]) -> Merged:
         """Merges the facts, then marks their users, whether anything changed or not: after a crash in between the
@@ -91,86 +77,19 @@ class FactStore:
         Raises an ExceptionGroup of pymongo.errors.PyMongoError or ContentionError; what was merged by then may be
         merged again.
         """
-        sections: set[tuple[str, Section]] = set()
-        changed = unchanged = illegal = 0
+        merged = await self._facts.merge(facts)
         marks: dict[str, _Mark] = defaultdict(_Mark)
-        async with asyncio.TaskGroup() as group:  # the database works on one kind while we work on another
-            merging = [
-                (kind, group.create_task(self._merge_kind(kind, by_key))) for kind, by_key in _grouped(facts).items()
-            ]
-        for kind, merged in merging:
-            for writing in merged.result():
-                marks[writing.user].note(kind, writing)
-                sections.add((writing.user, _SECTIONS[kind]))
-                changed += writing.changed
-                unchanged += not writing.changed
-                illegal += writing.illegal_moves
+        for writing in merged:
+            marks[writing.user].note(writing)
         if marks:
-            await self._database["users"].bulk_write([mark.write(user) for user, mark in marks.items()], ordered=False)
-        return Merged(changed, unchanged, frozenset(sections), illegal)
-
-    async def tell(self, kind: Kind, id: str, topic: Topic, event: Event[UserPayload]) -> bool:
-        """Merges what an event of our own says about a thing and puts it into the thing's outbox, in one write.
-
-        False if the event's user has no such thing. Raises pymongo.errors.PyMongoError or ContentionError.
-        """
-        user = event.data.user_email
-        collection = self._database[COLLECTIONS[kind]]
-        for _ in range(_MOST_TRIES):
-            known = await collection.find_one({"_id": key_of(user, id)})
-            if known is None or not known["tags"]:
-                return False
-            writing = _Writing(kind, known, facts_of(event), user, id)
-            told = writing.write(**{"$push": {"outbox": outbox.entry(topic, event)}})
-            if not await _write(collection, [writing.key], [told]):
-                return True
-        raise ContentionError
-
-    async def _merge_kind(self, kind: Kind, by_key: Mapping[str, list[Fact]]) -> list["_Writing"]:
-        collection = self._database[COLLECTIONS[kind]]
-        done: list[_Writing] = []
-        left = dict(by_key)
-        for _ in range(_MOST_TRIES):
-            known = {d["_id"]: d async for d in collection.find({"_id": {"$in": list(left)}})}
-            writings = [
-                _Writing(kind, known.get(key), facts, facts[0].user, facts[0].id) for key, facts in left.items()
-            ]
-            changed = [writing for writing in writings if writing.changed]
-            late = await _write(collection, [w.key for w in changed], [w.write() for w in changed])
-            done += [writing for writing in writings if writing.key not in late]
-            left = {key: left[key] for key in late}
-            if not left:
-                return done
-        raise ContentionError
-
-
-class _Writing:
-    """One thing with the facts about it merged in, and the write that stores it."""
-
-    def __init__(self, kind: Kind, known: Document | None, facts: Sequence[Fact], user: str, id: str) -> None:
-        self.key, self.user, self.id = key_of(user, id), user, id
-        self._known = known
-        self.state: State = {"fields": known["fields"], "members": known["members"]} if known else empty()
-        self._sequences = {value(self.state, "line", {}).get("sequence")} if kind == "transaction" else set()
-        illegal = purchase.illegal_moves(self.state) if kind == "purchase" else 0
-        self.changed = merge(self.state, facts)
-        self.illegal_moves = max(0, purchase.illegal_moves(self.state) - illegal) if kind == "purchase" else 0
-        self._columns = _COLUMNS[kind](self)
-
-    @property
-    def sequences(self) -> set[int]:
-        """Where a transaction was, and is, in the ledger."""
-        now = value(self.state, "line", {}).get("sequence")
-        return {sequence for sequence in (*self._sequences, now) if sequence is not None}
-
-    def write(self, **besides: Document) -> InsertOne[Document] | UpdateOne:
-        """Fails with a duplicate key where another writer was quicker. `besides` are more update operators."""
-        if self._known is None:
-            own = {"_id": self.key, "user": self.user, "id": self.id, "version": 1}
-            return InsertOne({**own, **self.state, **self._columns})
-        version = self._known["version"]
-        change = {"$set": {"version": version + 1, **self.state, **self._columns}, **besides}
-        return UpdateOne({"_id": self.key, "version": version}, change, upsert=True)
+            await self._users.bulk_write([mark.write(user) for user, mark in marks.items()], ordered=False)
+        changed = sum(writing.changed for writing in merged)
+        return Merged(
+            changed,
+            len(merged) - changed,
+            frozenset((writing.user, _SECTIONS[writing.kind]) for writing in merged),
+            sum(_new_illegal_moves(writing) for writing in merged),
+        )
 
 
 class _Mark:
@@ -180,12 +99,13 @@ class _Mark:
         self._blocks: set[int] = set()
         self._deployments: set[str] = set()
 
-    def note(self, kind: Kind, writing: _Writing) -> None:
-        if kind == "transaction":
-            self._blocks |= {wallet.block_of(sequence) for sequence in writing.sequences}
-        elif kind == "deployment":
+    def note(self, writing: Writing) -> None:
+        if writing.kind == "transaction":
+            places = (writing.before, _sequence(writing.state))
+            self._blocks |= {wallet.block_of(sequence) for sequence in places if sequence is not None}
+        elif writing.kind == "deployment":
             self._deployments.add(writing.key)
-        elif kind == "health":
+        elif writing.kind == "health":
             self._deployments.add(_deployment_of(writing))
 
     def write(self, user: str) -> UpdateOne:
@@ -197,32 +117,20 @@ class _Mark:
         return UpdateOne({"_id": user}, change, upsert=True)
 
 
-def _grouped(facts: Iterable[Fact]) -> Mapping[Kind, Mapping[str, list[Fact]]]:
-    grouped: dict[Kind, dict[str, list[Fact]]] = defaultdict(lambda: defaultdict(list))
-    for fact in facts:
-        grouped[fact.kind][fact.key].append(fact)
-    return grouped
+def _new_illegal_moves(writing: Writing) -> int:
+    return max(0, purchase.illegal_moves(writing.state) - writing.before) if writing.kind == "purchase" else 0
 
 
-async def _write(collection: Any, keys: Sequence[str], writes: Sequence[Any]) -> set[str]:  # Any: the driver's types
-    """Writes; which of the `keys`, in the order of the writes, another writer had changed meanwhile."""
-    if not writes:
-        return set()
-    try:
-        await collection.bulk_write(writes, ordered=False)
-    except BulkWriteError as error:
-        details = error.details
-        if any(e["code"] != DUPLICATE_KEY for e in details["writeErrors"]) or details["writeConcernErrors"]:
-            raise
-        return {keys[e["index"]] for e in details["writeErrors"]}
-    return set()
+def _sequence(state: State) -> int | None:
+    sequence: int | None = value(state, "line", {}).get("sequence")
+    return sequence
 
 
-def _purchase_columns(writing: _Writing) -> Document:
+def _purchase_columns(writing: Writing) -> Document:
     return {"at": purchase.bought_at(writing.state), "tags": purchase_tags(writing.state)}
 
 
-def _deployment_columns(writing: _Writing) -> Document:
+def _deployment_columns(writing: Writing) -> Document:
     details = value(writing.state, "details", {})
     return {
         "at": deployment.created_at(writing.state),
@@ -231,30 +139,26 @@ def _deployment_columns(writing: _Writing) -> Document:
     }
 
 
-def _health_columns(writing: _Writing) -> Document:
+def _health_columns(writing: Writing) -> Document:
     day = writing.id.rpartition("/")[2]
     return {"deployment": _deployment_of(writing), "day": datetime.fromisoformat(day).replace(tzinfo=UTC)}
 
 
-def _deployment_of(writing: _Writing) -> str:
+def _deployment_of(writing: Writing) -> str:
     return key_of(writing.user, writing.id.rpartition("/")[0])
 
 
-def _transaction_columns(writing: _Writing) -> Document:
+def _transaction_columns(writing: Writing) -> Document:
     said = field(writing.state, "line")
     at, sequence = (said.at, said.value["sequence"]) if said else (0, None)
     return {"at": at, "sequence": sequence, "tags": transaction_tags(writing.state)}
 
 
-def _no_columns(_writing: _Writing) -> Document:
-    return {}
-
-
-_COLUMNS: Final[Mapping[Kind, Callable[[_Writing], Document]]] = {
-    "purchase": _purchase_columns,
-    "deployment": _deployment_columns,
-    "health": _health_columns,
-    "transaction": _transaction_columns,
-    "pool": _no_columns,
-    "command": _no_columns,
+KINDS: Final[Mapping[Kind, Keeping]] = {
+    "purchase": Keeping("purchases", _purchase_columns, purchase.illegal_moves),
+    "deployment": Keeping("deployments", _deployment_columns),
+    "health": Keeping("health", _health_columns),
+    "transaction": Keeping("transactions", _transaction_columns, _sequence),
+    "pool": Keeping("pools"),
+    "command": Keeping("commands"),
 }

@@ -10,8 +10,8 @@ from collections.abc import Iterable, Mapping
 from itertools import combinations
 from typing import Final
 
-from services.purchases.domain import deployment, purchase
-from services.purchases.domain.state import State, field, value
+from shared.folds import deployment, purchase
+from shared.folds.state import State, field, value
 
 EVERYTHING: Final = ""
 _WORD = re.compile(r"\w+")

@@ -4,9 +4,9 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from services.purchases.domain import deployment, purchase
-from services.purchases.domain.state import value
 from shared.contracts.times import microseconds
+from shared.folds import deployment, purchase
+from shared.folds.state import value
 from shared.plumbing.mongo import Document
 
 UPTIME_WINDOW: Final = timedelta(days=30)

@@ -17,7 +17,7 @@ from services.purchases import consumer
 from services.purchases.credentials import Vault
 from services.purchases.overview import Overviews
 from services.purchases.reading import Reading
-from services.purchases.store import INDEXES, FactStore
+from services.purchases.store import INDEXES, PurchaseStore
 from services.purchases.vault.envelope import Keks
 from services.purchases.vault.make_keys import make_keys
 from services.purchases.vault.unsealing import Unsealer
@@ -155,7 +155,7 @@ def _timeless(shown: Any) -> Any:
 async def applied(database: Database, vault: Vault, user: str, batches: Sequence[Sequence[AnyEvent]]) -> list[Any]:
     for collection in INDEXES:
         await database[collection].delete_many({})
-    store = FactStore(database)
+    store = PurchaseStore(database)
     for batch in batches:
         await consumer.apply(store, vault, batch)
     return await everything(database, user)
@@ -179,7 +179,7 @@ async def test_a_crash_between_the_facts_and_the_mark_is_made_good(
     indexed: Database, keys: dict[str, SecretStr]
 ) -> None:
     """The batch comes again and changes nothing, but what follows from it is worked out."""
-    user, store, sealing = next(_users), FactStore(indexed), vault(indexed, keys)
+    user, store, sealing = next(_users), PurchaseStore(indexed), vault(indexed, keys)
     batch = [paid(user, 1, 1), bought(user, 1, 2, "active")]
     await consumer.apply(store, sealing, batch)
     before = await everything(indexed, user)
@@ -193,7 +193,7 @@ async def test_a_crash_between_the_facts_and_the_mark_is_made_good(
 async def test_two_that_write_at_once_lose_nothing(indexed: Database, keys: dict[str, SecretStr]) -> None:
     user, sealing = next(_users), vault(indexed, keys)
     events = [moved(user, 0, hour, "active" if hour % 2 else "suspended") for hour in range(40)]
-    await asyncio.gather(*(consumer.apply(FactStore(indexed), sealing, events[n::4]) for n in range(4)))
+    await asyncio.gather(*(consumer.apply(PurchaseStore(indexed), sealing, events[n::4]) for n in range(4)))
     (document,) = await indexed["purchases"].find({"user": user}).to_list(None)
     assert len(document["members"]["history"]) == 40
 
@@ -205,7 +205,7 @@ async def rich(mongo_url: str, keys: dict[str, SecretStr]) -> Any:
     database = client["test_rich"]
     await client.drop_database("test_rich")
     await mongo.ensure_indexes(database, INDEXES)
-    user, store, sealing = "rich@example.org", FactStore(database), vault(database, keys)
+    user, store, sealing = "rich@example.org", PurchaseStore(database), vault(database, keys)
     statuses = ["active", "completed", "cancelled"]
     for start in range(0, 2_000, 500):
         chunk = range(start, start + 500)
@@ -268,10 +268,10 @@ async def test_an_event_costs_the_same_with_two_thousand_purchases_behind_it(
     async def looked_at(user: str, number: int) -> list[tuple[str, int]]:
         await rich.command({"profile": 2})
         since = datetime.now(UTC)
-        await consumer.apply(FactStore(rich), sealing, [moved(user, number, 9_000, "refunded")])
+        await consumer.apply(PurchaseStore(rich), sealing, [moved(user, number, 9_000, "refunded")])
         await rich.command({"profile": 0})
         entries = rich["system.profile"].find({"ts": {"$gte": since}}).sort("ts", 1)
         return [(entry["op"], entry.get("keysExamined", 0)) async for entry in entries if entry["op"] != "command"]
 
-    await consumer.apply(FactStore(rich), sealing, [bought("poor@example.org", 1, 1, "active")])
+    await consumer.apply(PurchaseStore(rich), sealing, [bought("poor@example.org", 1, 1, "active")])
     assert await looked_at("rich@example.org", 7) == await looked_at("poor@example.org", 1)

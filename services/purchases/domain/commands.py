@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from services.purchases.domain.state import Said, State, field, members, value
+from shared.folds.state import Said, State, field, members, value
 
 Action = Literal["buy", "cancel", "start", "stop", "restart", "scale"]
 Answer = Literal["pending", "succeeded", "failed"]

@@ -10,9 +10,9 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from services.purchases.domain.facts import Fact
-from services.purchases.domain.state import empty, merge
 from services.purchases.vault.envelope import DataKey, KekError, Keks, NotOpenableError
+from shared.folds.facts import Fact
+from shared.folds.state import empty, merge
 
 KEY = DataKey.generate("ada@example.org")
 names = st.text(st.characters(codec="utf-8"), max_size=20)

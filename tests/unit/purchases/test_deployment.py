@@ -3,8 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.purchases.domain.deployment import Check, Interval, decisive, uptime
 from shared.contracts.types import DeploymentStatus
+from shared.folds.deployment import Check, Interval, decisive, uptime
 
 STATUSES: tuple[DeploymentStatus, ...] = ("deploying", "running", "stopped", "error", "maintenance", "scaling")
 

@@ -8,9 +8,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.purchases.domain import purchase
-from services.purchases.domain.facts import Fact, facts_of
-from services.purchases.domain.state import State, empty, merge
 from services.purchases.tags import purchase_tags, tag, word_tags
 from shared.contracts.build import make_event
 from shared.contracts.envelope import UserPayload
@@ -25,6 +22,9 @@ from shared.contracts.marketplace import (
 )
 from shared.contracts.types import PurchaseStatus
 from shared.contracts.wallet import WalletTransactionPosted
+from shared.folds import purchase
+from shared.folds.facts import Fact, facts_of
+from shared.folds.state import State, empty, merge
 
 ADA = "ada@example.org"
 START = datetime(2026, 3, 1, tzinfo=UTC)

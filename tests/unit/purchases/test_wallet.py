@@ -5,7 +5,7 @@ from decimal import Decimal
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.purchases.domain.wallet import Line, block_of, summary_of, wallet_of
+from shared.folds.wallet import Line, block_of, summary_of, wallet_of
 
 
 def line(sequence: int, amount: int, balance: int, currency: str = "TFP") -> Line:

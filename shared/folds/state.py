@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
-from services.purchases.domain.facts import Fact, Value
+from shared.folds.facts import Fact, Value
 
 State = dict[str, Any]  # {"fields": {name: [*stamp, value]}, "members": {name: {member: [*stamp, value]}}}
 

@@ -6,9 +6,9 @@ from decimal import Decimal
 from itertools import pairwise
 from typing import Any, Final
 
-from services.purchases.domain.purchase import money
-from services.purchases.domain.state import State, field, value
 from shared.contracts.times import rfc3339
+from shared.folds.purchase import money
+from shared.folds.state import State, field, value
 
 Record = dict[str, Any]  # JSON: money and times are strings
 

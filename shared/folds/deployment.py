@@ -4,10 +4,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from services.purchases.domain.purchase import money
-from services.purchases.domain.state import State, field, members, value
 from shared.contracts.times import rfc3339
 from shared.contracts.types import DeploymentStatus
+from shared.folds.purchase import money
+from shared.folds.state import State, field, members, value
 
 Record = dict[str, Any]  # JSON: money and times are strings
 

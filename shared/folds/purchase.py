@@ -5,9 +5,9 @@ from decimal import Decimal
 from itertools import pairwise
 from typing import Any, Final
 
-from services.purchases.domain.state import Said, State, field, members, value
 from shared.contracts.times import rfc3339
 from shared.contracts.types import PurchaseStatus
+from shared.folds.state import Said, State, field, members, value
 
 Record = dict[str, Any]  # JSON: money and times are strings
 

@@ -1,0 +1,1 @@
+"""The analytics service: what a user's purchases, deployments and days come to, and what would serve them next."""

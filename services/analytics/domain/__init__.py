@@ -1,0 +1,1 @@
+"""Statistics, forecasts, benchmarks and recommendations as such: no database, no clock, no framework."""
