@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from services.activity.domain.activity import USED_PAYLOADS, activity_of, newest_tellings
-from services.activity.domain.consent import choice_of
+from shared.folds.consent import choice_of
 from services.activity.store import ActivityStore
 from shared.contracts.reading import AnyEvent, Reader
 from shared.contracts.topics import EVENT_TOPICS

@@ -18,7 +18,7 @@ from pymongo import ASCENDING, DESCENDING, DeleteMany, IndexModel, InsertOne, Re
 from pymongo.errors import BulkWriteError
 
 from services.activity.domain.activity import Activity
-from services.activity.domain.consent import ALWAYS, NEVER, Choice, Consent, consent_of
+from shared.folds.consent import ALWAYS, NEVER, Choice, Consent, consent_of
 from shared.contracts.times import as_time, microseconds
 from shared.contracts.views import ActivityQuery
 from shared.plumbing.mongo import DUPLICATE_KEY, Database, Document

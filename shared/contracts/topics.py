@@ -16,7 +16,7 @@ _RECORD_OVERHEAD = 65_536
 _HOSTILE_RECORD_BYTES = 16 * MAX_EVENT_BYTES  # far more than an event may have: what is too large is kept, not lost
 _DEAD_LETTER_BYTES = _HOSTILE_RECORD_BYTES + _RECORD_OVERHEAD  # the record and the headers that say why
 
-SERVICES = ("activity", "purchases", "profile")
+SERVICES = ("activity", "purchases", "profile", "analytics")
 
 
 @dataclass(frozen=True)
@@ -46,14 +46,14 @@ class Topic:
 IDENTITY = Topic(
     "identity.events",
     producers=("identity provider", "profile"),
-    consumers=("activity", "purchases", "profile"),
+    consumers=("activity", "purchases", "profile", "analytics"),
     key="user",
     payloads=(identity.UserRegistered, identity.UserLoggedIn, identity.UserLoggedOut, identity.UserErased),
 )
 MARKETPLACE = Topic(
     "marketplace.events",
     producers=("marketplace",),
-    consumers=("activity", "purchases"),
+    consumers=("activity", "purchases", "analytics"),
     key="user",
     payloads=(
         marketplace.MarketplaceBrowsed,
@@ -77,7 +77,7 @@ MARKETPLACE = Topic(
 CATALOG = Topic(
     "marketplace.catalog",
     producers=("marketplace",),
-    consumers=(),
+    consumers=("analytics",),
     key="product",
     payloads=(catalog.ProductListed, catalog.ProductRetired),
     retention=None,
@@ -85,21 +85,21 @@ CATALOG = Topic(
 WALLET = Topic(
     "wallet.events",
     producers=("wallet",),
-    consumers=("activity", "purchases"),
+    consumers=("activity", "purchases", "analytics"),
     key="user",
     payloads=(wallet.WalletTransactionPosted, wallet.WalletPoolPositionChanged),
 )
 PROFILE = Topic(
     "profile.events",
     producers=("profile",),
-    consumers=("activity", "purchases"),
+    consumers=("activity", "purchases", "analytics"),
     key="user",
     payloads=(profile.ProfileUpdated, profile.PreferencesUpdated, profile.DataExported, profile.DataImported),
 )
 PURCHASES = Topic(
     "purchases.events",
     producers=("purchases",),
-    consumers=("activity", "purchases"),
+    consumers=("activity", "purchases", "analytics"),
     key="user",
     payloads=(marketplace.PurchaseRated, purchases.CredentialsRevealed),
 )
@@ -114,7 +114,7 @@ COMMANDS = Topic(
 GATEWAY = Topic(
     "gateway.events",
     producers=("gateway",),
-    consumers=("activity",),
+    consumers=("activity", "analytics"),
     key="user",
     payloads=(dashboard.ActivityReported,),
 )

@@ -11,11 +11,11 @@ from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
 from typing import Any, Final, Literal
 
-from shared.contracts import marketplace, wallet
+from shared.contracts import identity, marketplace, profile, wallet
 from shared.contracts.envelope import Event, Payload
 from shared.contracts.times import microseconds
 
-Kind = Literal["purchase", "deployment", "health", "transaction", "pool", "command"]
+Kind = Literal["purchase", "deployment", "health", "transaction", "pool", "command", "user"]
 Value = Any  # what a field holds: strings, numbers, Decimals, and mappings of them
 Stamp = tuple[int, int, str]  # weight, microseconds since 1970, the event's rank
 
@@ -221,6 +221,14 @@ def _pool(about: _About, data: wallet.WalletPoolPositionChanged) -> Iterator[Fac
     yield about.say("pool", data.pool_id, "position", position)
 
 
+def _registered(about: _About, data: identity.UserRegistered | profile.ProfileUpdated) -> Iterator[Fact]:
+    return about.said("user", "", {"timezone": data.timezone})
+
+
+def _preferred(about: _About, data: profile.PreferencesUpdated) -> Iterator[Fact]:
+    return about.said("user", "", data.model_dump(exclude={"user_email", "changed", "activity_tracking"}))
+
+
 _SAYINGS: Final[Mapping[type[Payload], Callable[[_About, Any], Iterator[Fact]]]] = {
     marketplace.PurchaseCreated: _created,
     marketplace.PurchaseStatusChanged: _purchase_status,
@@ -236,5 +244,8 @@ _SAYINGS: Final[Mapping[type[Payload], Callable[[_About, Any], Iterator[Fact]]]]
     marketplace.CommandRefused: _refused,
     wallet.WalletTransactionPosted: _transaction,
     wallet.WalletPoolPositionChanged: _pool,
+    identity.UserRegistered: _registered,
+    profile.ProfileUpdated: _registered,
+    profile.PreferencesUpdated: _preferred,
 }
 USED_PAYLOADS: Final = tuple(_SAYINGS)

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.activity.domain.consent import ALWAYS, NEVER, Choice, Consent, choice_of, consent_of
+from shared.folds.consent import ALWAYS, NEVER, Choice, Consent, choice_of, consent_of
 from shared.contracts.build import make_event
 from shared.contracts.identity import UserRegistered
 from shared.contracts.profile import PreferencesUpdated

@@ -1,0 +1,81 @@
+"""The products on offer, as the catalogue's events say: the later event wins, then the greater id."""
+
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+
+from pymongo import ASCENDING, IndexModel, UpdateOne
+
+from services.analytics.domain.things import Product
+from shared.contracts.catalog import ProductListed, ProductRetired
+from shared.contracts.reading import AnyEvent
+from shared.contracts.times import microseconds
+from shared.plumbing.mongo import Database, Document
+
+INDEXES = {"products": [IndexModel([("stored", ASCENDING)], name="stored")]}
+
+
+class Catalogue:
+    """One document per product; a product that was retired and comes back is listed again."""
+
+    def __init__(self, database: Database) -> None:
+        self._products = database["products"]
+
+    async def save(self, events: Sequence[AnyEvent]) -> int:
+        """Stores what the batch's catalogue events say; how many there were."""
+        newest: dict[str, tuple[tuple[int, str], AnyEvent]] = {}
+        told = [event for event in events if isinstance(event.data, ProductListed | ProductRetired)]
+        for event in told:
+            stamp = (microseconds(event.time), event.rank)
+            if event.subject not in newest or newest[event.subject][0] < stamp:
+                newest[event.subject] = (stamp, event)
+        if newest:
+            await self._products.bulk_write([_write(*each) for each in newest.values()], ordered=False)
+        return len(told)
+
+    async def products(self) -> AsyncIterator[Product]:
+        """Every product that was ever listed."""
+        async for document in self._products.find({"listed": {"$ne": None}}):
+            yield _product(document)
+
+
+def _write(stamp: tuple[int, str], event: AnyEvent) -> UpdateOne:
+    """An aggregation update: the document takes the event where its stamp is greater, and else stays as it is.
+
+    A retirement keeps what was listed, and a listing takes the place of a retirement.
+    """
+    data = event.data
+    listed = data.model_dump() if isinstance(data, ProductListed) else None
+    side = "listing" if listed else "retirement"
+    said = {"at": stamp[0], "rank": stamp[1]}
+    known = {"at": {"$ifNull": [f"${side}.at", -(2**62)]}, "rank": {"$ifNull": [f"${side}.rank", ""]}}
+    newer: Document = {
+        "$or": [
+            {"$lt": [known["at"], said["at"]]},
+            {"$and": [{"$eq": [known["at"], said["at"]]}, {"$lt": [known["rank"], {"$literal": said["rank"]}]}]},
+        ]
+    }
+    value: dict[str, Any] = {side: {"$cond": [newer, {"$literal": said}, f"${side}"]}, "stored": "$$NOW"}
+    if listed:
+        value["listed"] = {"$cond": [newer, {"$literal": listed}, "$listed"]}
+    return UpdateOne({"_id": event.subject}, [{"$set": value}], upsert=True)
+
+
+def _product(document: Document) -> Product:
+    listed, listing = document["listed"], document["listing"]
+    retired: Document = document.get("retirement") or {"at": -1, "rank": ""}
+    return Product(
+        id=document["_id"],
+        name=listed["name"],
+        description=listed["description"] or "",
+        product_type=listed["product_type"],
+        category=listed["category"],
+        provider_id=listed["provider_id"],
+        provider_name=listed["provider_name"],
+        price=listed["price"],
+        currency=listed["currency"],
+        billing_cycle=listed["billing_cycle"],
+        annual_price=listed["annual_price"],
+        tags=tuple(listed["tags"]),
+        rating=listed["rating"],
+        retired=(retired["at"], retired["rank"]) > (listing["at"], listing["rank"]),
+    )

@@ -1,0 +1,308 @@
+"""Where a user could spend less: each idea worked out, with what it rests on and the command that would do it.
+
+Savings are per year, in the marketplace's currency. Of several ideas about one purchase only the best is given, by
+saving times confidence, so that the savings of a list may be added up.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from decimal import ROUND_HALF_EVEN, Decimal
+from hashlib import blake2b
+from typing import Any, Final, Literal
+
+from services.analytics.domain.months import OWN_CURRENCY
+from services.analytics.domain.things import Deployment, Product, Purchase
+from services.analytics.domain.usage import DeploymentFigures, mean_load
+
+Kind = Literal[
+    "annual_billing", "idle_deployment", "oversized_deployment", "duplicate_product", "cheaper_offer", "unused_renewal"
+]
+Effort = Literal["low", "medium", "high"]
+
+USUAL_ANNUAL_DISCOUNT: Final = Decimal("0.15")
+_YEAR: Final = 12
+_CENT: Final = Decimal("0.01")
+_LEAST_SAVING: Final = Decimal(1)
+_KEPT_FOR: Final = timedelta(days=60)  # who has just bought may leave again: no annual plan is proposed yet
+_IDLE_LOAD, _LOW_LOAD = 5.0, 30.0
+_LEAST_DAYS, _LEAST_CHECKS = 10, 20
+_CHEAPER: Final = Decimal("0.9")
+_SOON: Final = timedelta(days=45)
+_UNUSED_HOURS_A_MONTH: Final = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A request to the gateway that would do it."""
+
+    method: str
+    path: str
+    body: Mapping[str, Any]  # JSON
+
+
+@dataclass(frozen=True, slots=True)
+class Saving:
+    """An idea about the purchase `subject`; `evidence` are ids of purchases, deployments and products."""
+
+    kind: Kind
+    subject: str
+    title: str
+    description: str
+    per_year: Decimal
+    confidence: float
+    effort: Effort
+    reasons: Sequence[str]
+    evidence: Sequence[str]
+    command: Command | None = None
+
+    @property
+    def id(self) -> str:
+        """The same for the same idea about the same things, however often it is worked out."""
+        parts = "\x1f".join((self.kind, *self.evidence))
+        return blake2b(parts.encode(), digest_size=12).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Holdings:
+    """What a user has, what is on offer, and which providers the user does not want."""
+
+    purchases: Sequence[Purchase]
+    deployments: Sequence[tuple[Deployment, DeploymentFigures]]
+    products: Mapping[str, Product]
+    now: datetime
+    blocked: frozenset[str] = frozenset()
+    offers: Mapping[tuple[str, str | None], Sequence[Product]] = field(default_factory=dict)
+
+    @property
+    def running_costs(self) -> list[Purchase]:
+        """The purchases that are active and paid again and again, in the marketplace's currency."""
+        active = (p for p in self.purchases if p.status == "active" and p.currency == OWN_CURRENCY)
+        return [p for p in active if p.billing_cycle in ("monthly", "annual")]
+
+    def category(self, purchase: Purchase) -> str | None:
+        """The category that the catalogue gives its product."""
+        product = self.products.get(purchase.product_id)
+        return product.category if product else None
+
+
+def savings(holdings: Holdings) -> list[Saving]:
+    """All ideas that hold now, the one that saves most first."""
+    ideas = (idea for rule in _RULES for idea in rule(holdings) if idea.per_year >= _LEAST_SAVING)
+    best: dict[str, Saving] = {}
+    for idea in ideas:
+        known = best.get(idea.subject)
+        if known is None or _weight(known) < _weight(idea):
+            best[idea.subject] = idea
+    return sorted(best.values(), key=lambda idea: (-idea.per_year, idea.id))
+
+
+def _weight(idea: Saving) -> tuple[float, str]:
+    return float(idea.per_year) * idea.confidence, idea.id
+
+
+def offers_by_category(products: Iterable[Product]) -> dict[tuple[str, str | None], list[Product]]:
+    """What is on offer, by product type and category."""
+    found: dict[tuple[str, str | None], list[Product]] = {}
+    for product in products:
+        if not product.retired:
+            found.setdefault((product.product_type, product.category), []).append(product)
+    return found
+
+
+def _annual_billing(holdings: Holdings) -> Iterator[Saving]:
+    for p in holdings.running_costs:
+        if p.billing_cycle != "monthly" or holdings.now - p.at < _KEPT_FOR or _ends(p):
+            continue
+        product, yearly = holdings.products.get(p.product_id), p.amount * _YEAR
+        if product is not None and product.retired:
+            continue
+        listed = product.annual_price if product else None
+        saved = yearly - listed if listed is not None else yearly * USUAL_ANNUAL_DISCOUNT
+        because = (
+            f"The annual price is {listed} TFP; twelve months cost {_cents(yearly)} TFP."
+            if listed is not None
+            else "No annual price is listed; 15 % is what annual billing usually saves, so this is an estimate."
+        )
+        yield Saving(
+            "annual_billing",
+            p.id,
+            f"Pay {p.product_name} by the year",
+            f"You have had {p.product_name} since {p.at:%B %Y}. Paid by the year it would cost less.",
+            _cents(saved),
+            0.9 if listed is not None else 0.4,
+            "low",
+            [because, "It renews every month."],
+            [p.id, p.product_id],
+        )
+
+
+def _idle(holdings: Holdings) -> Iterator[Saving]:
+    for p, deployment, cost, load in _measured(holdings):
+        if load < _IDLE_LOAD:
+            yield Saving(
+                "idle_deployment",
+                p.id,
+                f"Stop the idle deployment of {p.product_name}",
+                f"The deployment in {deployment.region} does next to nothing and costs {_cents(cost)} TFP a month.",
+                _cents(cost * _YEAR),
+                0.8,
+                "low",
+                [_told(deployment, load), "Below 5 % a deployment counts as idle."],
+                [deployment.id, p.id],
+                Command("POST", f"/api/v1/deployments/{deployment.id}/commands", {"action": "stop"}),
+            )
+
+
+def _oversized(holdings: Holdings) -> Iterator[Saving]:
+    for p, deployment, cost, load in _measured(holdings):
+        if _IDLE_LOAD <= load < _LOW_LOAD and deployment.cpu_cores >= 2:
+            half = {
+                "cpu_cores": deployment.cpu_cores / 2,
+                "memory_gb": deployment.memory_gb / 2,
+                "storage_gb": deployment.storage_gb,
+                "bandwidth_mbps": deployment.bandwidth_mbps,
+            }
+            yield Saving(
+                "oversized_deployment",
+                p.id,
+                f"Scale the deployment of {p.product_name} down",
+                f"Half of the {deployment.cpu_cores:g} cores and {deployment.memory_gb:g} GB would do.",
+                _cents(cost * _YEAR / 2),
+                0.5,
+                "medium",
+                [_told(deployment, load), "The saving supposes that half of the resources cost half as much."],
+                [deployment.id, p.id],
+                Command(
+                    "POST", f"/api/v1/deployments/{deployment.id}/commands", {"action": "scale", "resources": half}
+                ),
+            )
+
+
+def _measured(holdings: Holdings) -> Iterator[tuple[Purchase, Deployment, Decimal, float]]:
+    """The running deployments that cost something and whose load was measured for long enough."""
+    bought = {p.id: p for p in holdings.purchases if p.status == "active"}
+    for deployment, figures in holdings.deployments:
+        p, load, cost = bought.get(deployment.purchase_id), mean_load(deployment.loads), figures.monthly_cost
+        days, checks = len(deployment.loads), sum(each.checks for each in deployment.loads)
+        enough = days >= _LEAST_DAYS and checks >= _LEAST_CHECKS
+        if p and cost and load is not None and enough and deployment.status == "running":
+            yield p, deployment, cost, load
+
+
+def _duplicates(holdings: Holdings) -> Iterator[Saving]:
+    alike: dict[tuple[str, str], list[Purchase]] = {}
+    for p in holdings.running_costs:
+        if category := holdings.category(p):
+            alike.setdefault((p.product_type, category), []).append(p)
+    for (_, category), group in alike.items():
+        ordered = sorted(group, key=lambda p: (-_used(p), a_month(p), p.id))
+        for spare in ordered[1:]:
+            kept = ordered[0]
+            yield Saving(
+                "duplicate_product",
+                spare.id,
+                f"Keep one of {kept.product_name} and {spare.product_name}",
+                f"Both are {category}. You use {kept.product_name} more.",
+                _cents(a_month(spare) * _YEAR),
+                0.6,
+                "medium",
+                [f"{kept.product_name}: {_used(kept):.0f} hours used; {spare.product_name}: {_used(spare):.0f}."],
+                [spare.id, kept.id],
+                _cancel(spare, f"{kept.product_name} does the same"),
+            )
+
+
+def _cheaper(holdings: Holdings) -> Iterator[Saving]:
+    for p in holdings.running_costs:
+        own = holdings.products.get(p.product_id)
+        if own is None or own.category is None or p.billing_cycle != "monthly":
+            continue
+        others = [
+            o
+            for o in holdings.offers.get((own.product_type, own.category), ())
+            if o.id != own.id
+            and o.provider_id not in holdings.blocked
+            and o.currency == OWN_CURRENCY
+            and o.billing_cycle == "monthly"
+            and o.price <= p.amount * _CHEAPER
+            and (o.rating or 0) >= (own.rating or 0)
+        ]
+        if others:
+            offer = min(others, key=lambda o: (o.price, -(o.rating or 0), o.id))
+            yield Saving(
+                "cheaper_offer",
+                p.id,
+                f"Change {p.product_name} for {offer.name}",
+                f"{offer.name} of {offer.provider_name} is {own.category} as well, rated as well, and costs less.",
+                _cents((p.amount - offer.price) * _YEAR),
+                0.5,
+                "high",
+                [f"{_cents(p.amount)} TFP a month against {_cents(offer.price)} TFP.", _ratings(own, offer)],
+                [p.id, offer.id],
+                Command("POST", "/api/v1/purchases", {"product_id": offer.id, "quantity": 1}),
+            )
+
+
+def _unused(holdings: Holdings) -> Iterator[Saving]:
+    for p in holdings.running_costs:
+        period = p.period
+        if period is None or not period.auto_renewal or period.next_billing is None:
+            continue
+        months = max((holdings.now - period.start) / timedelta(days=30.44), 0.0)
+        soon = holdings.now <= period.next_billing <= holdings.now + _SOON
+        if months >= 0.8 and soon and period.hours_used / months < _UNUSED_HOURS_A_MONTH:
+            yield Saving(
+                "unused_renewal",
+                p.id,
+                f"Let {p.product_name} end",
+                f"It renews on {period.next_billing:%d %B} and you hardly use it.",
+                _cents(a_month(p) * _YEAR),
+                0.7,
+                "low",
+                [f"{period.hours_used:g} hours used since {period.start:%d %B %Y}."],
+                [p.id],
+                _cancel(p, "not used"),
+            )
+
+
+def a_month(purchase: Purchase) -> Decimal:
+    """What a purchase that is paid again and again costs a month."""
+    return purchase.amount / _YEAR if purchase.billing_cycle == "annual" else purchase.amount
+
+
+def _ends(purchase: Purchase) -> bool:
+    return purchase.period is not None and not purchase.period.auto_renewal
+
+
+def _used(purchase: Purchase) -> float:
+    return purchase.period.hours_used if purchase.period else 0.0
+
+
+def _cancel(purchase: Purchase, reason: str) -> Command:
+    return Command("POST", f"/api/v1/purchases/{purchase.id}/cancel", {"reason": reason})
+
+
+def _told(deployment: Deployment, load: float) -> str:
+    checks = sum(each.checks for each in deployment.loads)
+    return f"Its mean load was {load:.0f} % in {checks} health reports on {len(deployment.loads)} days."
+
+
+def _ratings(own: Product, offer: Product) -> str:
+    if own.rating is None or offer.rating is None:
+        return "Not both of them are rated."
+    return f"Rated {offer.rating:g} against {own.rating:g}."
+
+
+def _cents(amount: Decimal) -> Decimal:
+    return amount.quantize(_CENT, ROUND_HALF_EVEN)
+
+
+_RULES: Final[Sequence[Callable[[Holdings], Iterator[Saving]]]] = (
+    _annual_billing,
+    _idle,
+    _oversized,
+    _duplicates,
+    _cheaper,
+    _unused,
+)

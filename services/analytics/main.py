@@ -1,0 +1,61 @@
+"""The analytics service: the only place where it is wired together."""
+
+from functools import partial
+from typing import NoReturn
+
+from fastapi import FastAPI
+
+from services.analytics import api, catalogue, consumer, presences, store
+from services.analytics.catalogue import Catalogue
+from services.analytics.presences import Presences
+from services.analytics.reckoning import Reckoning
+from services.analytics.settings import Settings
+from services.analytics.store import AnalyticsStore
+from shared.plumbing import mongo
+from shared.plumbing.consume import Consumer
+from shared.plumbing.internal_auth import InternalTokens
+from shared.plumbing.publish import Publisher
+from shared.plumbing.repeat import Every
+from shared.plumbing.runtime import Runtime
+from shared.plumbing.serve import serve
+from shared.plumbing.service import service_app
+from shared.plumbing.settings import load
+from shared.plumbing.topics import ensure_topics
+from shared.plumbing.watchdog import Watchdog
+
+NAME = "analytics"
+_INDEXES = {**store.INDEXES, **presences.INDEXES, **catalogue.INDEXES}
+
+
+def build_app(settings: Settings) -> FastAPI:
+    """The service, ready to be served: the same one in production and in the tests."""
+    client = mongo.connect(settings.mongo_url)
+    database = client[NAME]
+    publisher = Publisher(NAME, settings)
+    seen, products = Presences(database), Catalogue(database)
+    reckoning = Reckoning(database, seen)
+    apply = partial(consumer.apply, AnalyticsStore(database), seen, products)
+    consuming = Consumer(NAME, settings, consumer.TOPICS, consumer.reader(), apply, publisher)
+    runtime = Runtime(
+        prepare=[
+            partial(ensure_topics, settings.kafka_bootstrap_servers),
+            partial(mongo.ensure_indexes, database, _INDEXES),
+            publisher.start,
+        ],
+        jobs=[
+            consuming,
+            Watchdog(consuming, settings.stuck_after_seconds),
+            Every(2.0, "reckoning", reckoning.work_off),
+        ],
+        close=[publisher.stop, partial(mongo.close, client)],
+    )
+    app = service_app("Analytics", runtime, client, consuming.trouble, {"lag": consuming.lag})
+    app.include_router(api.routes(reckoning, seen, InternalTokens(settings.internal_key)))
+    return app
+
+
+def main() -> NoReturn:
+    """Serves the service with the settings of the environment."""
+    settings = load(Settings)
+    app = build_app(settings)
+    serve(NAME, app, app.state.runtime, settings)

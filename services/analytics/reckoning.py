@@ -1,0 +1,174 @@
+"""What follows from the facts, kept ready for each user: the months and the usage statistics.
+
+Ingesting only marks a user. A mark is worked off once in a while, however much was marked meanwhile, and at once for a
+user who is looked at: so what is read is never behind what is stored, and ten thousand events cost one reckoning. Only
+the months in which something changed are reckoned anew.
+"""
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any, Final
+
+from services.analytics.documents import deployment_of, month_document, month_of_document, purchase_of
+from services.analytics.domain import months, usage
+from services.analytics.domain.patterns import patterns
+from services.analytics.domain.things import Deployment, MonthTotals, Purchase
+from services.analytics.domain.usage import DeploymentFigures
+from services.analytics.presences import Presences
+from shared.contracts.times import as_time, microseconds
+from shared.folds import deployment, purchase
+from shared.folds.facts import key_of
+from shared.folds.state import members, value
+from shared.plumbing.mongo import Database, Document
+
+UPTIME_WINDOW: Final = timedelta(days=30)
+_MOST_FAILURES: Final = 500
+_TRIES, _AT_ONCE = 5, 100
+
+
+class Reckoning:
+    """Works marks off, and gives what is ready."""
+
+    def __init__(self, database: Database, presences: Presences) -> None:
+        self._users, self._settings = database["users"], database["settings"]
+        self._purchases, self._transactions = database["purchases"], database["transactions"]
+        self._deployments, self._health = database["deployments"], database["health"]
+        self._presences = presences
+
+    async def of(self, user: str) -> Document:
+        """The user's document with `usage`, `months` and `zone` true as of now; reckoned first where it is outdated."""
+        for _ in range(_TRIES):
+            known = await self._users.find_one({"_id": user}) or {"_id": user, "version": 0}
+            if "dirty" not in known and known.get("day") == _day(datetime.now(UTC)):
+                break
+            known = await self._work_out(known)
+        return known
+
+    async def work_off(self) -> None:
+        """Works off the marks, a bounded number at a time, until there are none. Raises PyMongoError."""
+        while marked := await self._users.find({"dirty": True}).limit(_AT_ONCE).to_list(None):
+            for known in marked:
+                await self._work_out(known)
+            if len(marked) < _AT_ONCE:
+                return
+
+    async def purchases_in(self, user: str, start: datetime, end: datetime) -> list[Purchase]:
+        """The user's purchases of [start, end), oldest first, each with what was paid back of it."""
+        return await self._purchases_of({"user": user, "at": {"$gte": microseconds(start), "$lt": microseconds(end)}})
+
+    async def deployments_of(self, user: str) -> list[tuple[Deployment, DeploymentFigures]]:
+        """The user's deployments, oldest first, and the figures of each as of now."""
+        now = datetime.now(UTC)
+        found = [d async for d in self._deployments.find({"user": user}) if value(d, "details")]
+        keys = {key_of(user, value(d, "details")["purchase_id"]) for d in found}
+        wanted = {"_id": {"$in": list(keys)}}
+        bought = {d["id"]: d async for d in self._purchases.find(wanted) if value(d, "details")}
+        both = [(deployment_of(d), _figures(d, bought, now)) for d in found]
+        return sorted(both, key=lambda each: (each[0].created, each[0].id))
+
+    async def _work_out(self, known: Document) -> Document:
+        """Stores what follows from the facts, unless the user was marked again meanwhile: then the mark stays."""
+        user, marked, now = known["_id"], known.get("marked", {}), datetime.now(UTC)
+        settings = await self._settings.find_one({"_id": key_of(user, "")}) or {"fields": {}, "members": {}}
+        zone_name = str(months.zone_of(value(settings, "timezone")))
+        zone = months.zone_of(zone_name)
+        for key in marked.get("deployments", ()):
+            await self._keep_loads(key, now)
+        stored = {name: month_of_document(m) for name, m in known.get("months", {}).items()}
+        touched = await self._touched(user, marked, known.get("zone") == zone_name)
+        if known.get("zone") != zone_name:
+            stored = {}
+        anew = {month: await self._month(user, month, *months.bounds(month, zone)) for month in touched}
+        every = {name: m for name, m in (stored | anew).items() if m.count or m.others}
+        figures = [figures for _, figures in await self.deployments_of(user)]
+        seen = await self._presences.of(user, now)
+        pattern = patterns(seen.minutes, seen.alone, seen.sessions, now, zone)
+        ready: Document = {
+            "zone": zone_name,
+            "day": _day(now),
+            "months": {name: month_document(m) for name, m in every.items()},
+            "usage": usage.usage_of(user, zone_name, every, figures, pattern, now, months.month_of(now, zone)),
+        }
+        as_read = {"_id": user, "version": known["version"]}
+        await self._users.update_one(as_read, {"$set": ready, "$unset": {"dirty": "", "marked": ""}})
+        return {**known, **ready}
+
+    async def _touched(self, user: str, marked: Mapping[str, Any], same_zone: bool) -> list[str]:
+        """The months to reckon anew: all of them, where the time zone is another one."""
+        if same_zone:
+            refunded = self._purchases.find({"_id": {"$in": marked.get("purchases", [])}}, {"at": 1})
+            around = [months.months_around(as_time(d["at"])) async for d in refunded]
+            return sorted({*marked.get("months", ()), *(month for each in around for month in each)})
+        first = await self._purchases.find_one({"user": user, "at": {"$gt": 0}}, sort=[("at", 1)])
+        last = await self._purchases.find_one({"user": user}, sort=[("at", -1)])
+        if not first or not last:
+            return []
+        return list(
+            months.between(
+                min(months.months_around(as_time(first["at"]))), max(months.months_around(as_time(last["at"])))
+            )
+        )
+
+    async def _month(self, user: str, month: str, start: datetime, end: datetime) -> MonthTotals:
+        return months.totals(month, await self.purchases_in(user, start, end))
+
+    async def _purchases_of(self, wanted: Document) -> list[Purchase]:
+        found = [d async for d in self._purchases.find(wanted).sort("at", 1) if value(d, "details")]
+        refunds = await self._refunds(d["_id"] for d in found)
+        return [purchase_of(d, refunds.get(d["_id"], Decimal(0))) for d in found]
+
+    async def _refunds(self, keys: Iterable[str]) -> dict[str, Decimal]:
+        """What was paid back of the purchases with these keys."""
+        sums: dict[str, Decimal] = {}
+        async for document in self._transactions.find({"refund_of": {"$in": list(keys)}}):
+            amount = abs(value(document, "line")["amount"])
+            sums[document["refund_of"]] = sums.get(document["refund_of"], Decimal(0)) + amount
+        return sums
+
+    async def _keep_loads(self, key: str, now: datetime) -> None:
+        """Keeps with a deployment what its checks of the last 30 days come to: loads a day, and the decisive ones."""
+        since = now - UPTIME_WINDOW - timedelta(days=1)
+        days = await self._health.find({"deployment": key, "day": {"$gte": since}}).sort("day", 1).to_list(None)
+        checks = [
+            deployment.Check(said.value["at"], said.value["healthy"]) for day in days for said in members(day, "checks")
+        ]
+        kept = [[check.at, check.healthy] for check in deployment.decisive(checks)[-_MOST_FAILURES:]]
+        loads = [_load(day) for day in days]
+        await self._deployments.update_one({"_id": key}, {"$set": {"decisive": kept, "loads": loads}})
+
+
+def _figures(document: Document, bought: Mapping[str, Document], now: datetime) -> DeploymentFigures:
+    owner = bought.get(value(document, "details")["purchase_id"])
+    passed, end = deployment.intervals(document), microseconds(now)
+    checks = [deployment.Check(at, healthy) for at, healthy in document.get("decisive", ())]
+    up = deployment.uptime(passed, checks, end - UPTIME_WINDOW // timedelta(microseconds=1), end)
+    this = deployment_of(document)
+    own_cost = Decimal(cost) if owner and (cost := purchase.monthly_cost(owner)) else None
+    return DeploymentFigures(
+        active=owner is not None and purchase.status(owner) == "active",
+        hours_run=usage.hours_run(((s.status, s.start, s.end) for s in this.stays), now),
+        uptime=up.percentage,
+        monthly_cost=own_cost if this.monthly_cost is None else this.monthly_cost,
+        loads=this.loads,
+    )
+
+
+def _load(day: Document) -> Document:
+    checks = [said.value for said in members(day, "checks")]
+    return {
+        "day": day["day"],
+        "checks": len(checks),
+        "healthy": sum(check["healthy"] for check in checks),
+        "cpu_percent": _mean([check["cpu_percent"] for check in checks]),
+        "memory_percent": _mean([check["memory_percent"] for check in checks]),
+    }
+
+
+def _mean(values: Iterable[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return round(sum(known) / len(known), 2) if known else None
+
+
+def _day(now: datetime) -> str:
+    return f"{now:%Y-%m-%d %H}"

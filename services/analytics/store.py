@@ -1,0 +1,162 @@
+"""The analytics service's facts: what was bought, runs, was paid, and whether the user may be compared with others.
+
+Each thing is one document. Each user has one document in `users`, with the months, what is ready to be shown, and a
+mark of what is not worked out again yet.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+from pymongo import ASCENDING, DESCENDING, IndexModel, UpdateOne
+
+from services.analytics.domain.months import months_around
+from shared.contracts.times import as_time
+from shared.folds import deployment, purchase
+from shared.folds.facts import Fact, Kind, key_of
+from shared.folds.state import State, field, value
+from shared.plumbing.fact_store import FactStore, Keeping, Writing
+from shared.plumbing.mongo import Database, Document
+
+_HEALTH_KEPT_SECONDS: Final = 35 * 86_400
+INDEXES: Mapping[str, Sequence[IndexModel]] = {
+    "purchases": [
+        IndexModel([("user", ASCENDING), ("at", ASCENDING)], name="months"),
+        IndexModel([("product_id", ASCENDING)], name="product", sparse=True),
+    ],
+    "deployments": [IndexModel([("user", ASCENDING), ("purchase_id", ASCENDING)], name="purchase")],
+    "health": [
+        IndexModel([("deployment", ASCENDING), ("day", DESCENDING)], name="deployment"),
+        IndexModel([("user", ASCENDING)], name="user"),
+        IndexModel([("day", ASCENDING)], name="kept", expireAfterSeconds=_HEALTH_KEPT_SECONDS),
+    ],
+    "transactions": [
+        IndexModel([("user", ASCENDING), ("at", DESCENDING)], name="ledger"),
+        IndexModel([("refund_of", ASCENDING)], name="refund"),
+    ],
+    "settings": [IndexModel([("user", ASCENDING)], name="user")],
+    "users": [IndexModel([("dirty", ASCENDING)], name="dirty", sparse=True)],
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Merged:
+    """How many things changed or did not, and whose they are."""
+
+    changed: int
+    unchanged: int
+    users: frozenset[str]
+
+
+class AnalyticsStore:
+    """Merges facts into things, and marks what follows from them."""
+
+    def __init__(self, database: Database) -> None:
+        self._users = database["users"]
+        self._facts = FactStore(database, KINDS)
+
+    async def merge(self, facts: Sequence[Fact]) -> Merged:
+        """Merges the facts, then marks their users, whether anything changed or not: after a crash in between the
+        same facts come again and change nothing, but what follows from them is still to be worked out.
+
+        Raises an ExceptionGroup of pymongo.errors.PyMongoError or ContentionError; what was merged by then may be
+        merged again.
+        """
+        merged = await self._facts.merge(fact for fact in facts if fact.kind in KINDS)
+        marks: dict[str, _Mark] = defaultdict(_Mark)
+        for writing in merged:
+            marks[writing.user].note(writing)
+        await self.mark(marks)
+        changed = sum(writing.changed for writing in merged)
+        return Merged(changed, len(merged) - changed, frozenset(marks))
+
+    async def mark(self, marks: "Mapping[str, _Mark]") -> None:
+        """Says what of whom is to be worked out again."""
+        if marks:
+            await self._users.bulk_write([mark.write(user) for user, mark in marks.items()], ordered=False)
+
+    async def mark_seen(self, users: Iterable[str]) -> None:
+        """Says that these users were active."""
+        await self.mark({user: _Mark() for user in users})
+
+
+class _Mark:
+    """What of a user is to be worked out again."""
+
+    def __init__(self) -> None:
+        self._months: set[str] = set()
+        self._purchases: set[str] = set()
+        self._deployments: set[str] = set()
+
+    def note(self, writing: Writing) -> None:
+        if writing.kind == "purchase":
+            self._months |= _months(writing.before) | _months(purchase.bought_at(writing.state))
+        elif writing.kind == "transaction":
+            paid_back = (writing.before, refunded(writing.state))
+            self._purchases |= {key_of(writing.user, id) for id in paid_back if id}  # noqa: A001
+        elif writing.kind == "deployment":
+            self._deployments.add(writing.key)
+        elif writing.kind == "health":
+            self._deployments.add(_deployment_of(writing))
+
+    def write(self, user: str) -> UpdateOne:
+        marked = {
+            "marked.months": {"$each": sorted(self._months)},
+            "marked.purchases": {"$each": sorted(self._purchases)},
+            "marked.deployments": {"$each": sorted(self._deployments)},
+        }
+        change = {"$inc": {"version": 1}, "$set": {"dirty": True}, "$addToSet": marked}
+        return UpdateOne({"_id": user}, change, upsert=True)
+
+
+def _months(at: int) -> set[str]:
+    return set(months_around(as_time(at))) if at else set()
+
+
+def refunded(state: State) -> str | None:
+    """The id of the purchase that a transaction pays back, if it does."""
+    related: str | None = value(state, "related_entity_id")
+    return related if value(state, "line", {}).get("kind") == "refund" else None
+
+
+def _purchase_columns(writing: Writing) -> Document:
+    details = value(writing.state, "details", {})
+    return {
+        "at": purchase.bought_at(writing.state),
+        "status": purchase.status(writing.state) if details else None,
+        "product_id": details.get("product_id"),
+    }
+
+
+def _deployment_columns(writing: Writing) -> Document:
+    details = value(writing.state, "details", {})
+    return {"at": deployment.created_at(writing.state), "purchase_id": details.get("purchase_id")}
+
+
+def _health_columns(writing: Writing) -> Document:
+    day = writing.id.rpartition("/")[2]
+    return {"deployment": _deployment_of(writing), "day": datetime.fromisoformat(day).replace(tzinfo=UTC)}
+
+
+def _deployment_of(writing: Writing) -> str:
+    return key_of(writing.user, writing.id.rpartition("/")[0])
+
+
+def _transaction_columns(writing: Writing) -> Document:
+    said = field(writing.state, "line")
+    purchase_id = refunded(writing.state)
+    return {
+        "at": said.at if said else 0,
+        "refund_of": key_of(writing.user, purchase_id) if purchase_id else None,
+    }
+
+
+KINDS: Final[Mapping[Kind, Keeping]] = {
+    "purchase": Keeping("purchases", _purchase_columns, purchase.bought_at),
+    "deployment": Keeping("deployments", _deployment_columns),
+    "health": Keeping("health", _health_columns),
+    "transaction": Keeping("transactions", _transaction_columns, refunded),
+    "user": Keeping("settings"),
+}
