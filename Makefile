@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 UV := 0.13.9
-IMAGES := activity purchases profile gateway
+IMAGES := activity purchases profile analytics gateway
 
 .PHONY: run test check format lint types bench schemas lock clean
 .DEFAULT_GOAL := run

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 
 from services.activity.domain.activity import USED_PAYLOADS, activity_of, newest_tellings
-from shared.folds.consent import choice_of
 from services.activity.store import ActivityStore
 from shared.contracts.reading import AnyEvent, Reader
 from shared.contracts.topics import EVENT_TOPICS
+from shared.folds.consent import choice_of
 from shared.plumbing.consume import Stored
 
 TOPICS = tuple(topic for topic in EVENT_TOPICS if "activity" in topic.consumers)

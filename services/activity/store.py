@@ -18,9 +18,9 @@ from pymongo import ASCENDING, DESCENDING, DeleteMany, IndexModel, InsertOne, Re
 from pymongo.errors import BulkWriteError
 
 from services.activity.domain.activity import Activity
-from shared.folds.consent import ALWAYS, NEVER, Choice, Consent, consent_of
 from shared.contracts.times import as_time, microseconds
 from shared.contracts.views import ActivityQuery
+from shared.folds.consent import ALWAYS, NEVER, Choice, Consent, consent_of
 from shared.plumbing.mongo import DUPLICATE_KEY, Database, Document
 from shared.plumbing.paging import NEWEST_FIRST, Position, older_than
 

@@ -1,6 +1,7 @@
 """The products on offer, as the catalogue's events say: the later event wins, then the greater id."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from pymongo import ASCENDING, IndexModel, UpdateOne
@@ -32,10 +33,11 @@ class Catalogue:
             await self._products.bulk_write([_write(*each) for each in newest.values()], ordered=False)
         return len(told)
 
-    async def products(self) -> AsyncIterator[Product]:
-        """Every product that was ever listed."""
-        async for document in self._products.find({"listed": {"$ne": None}}):
-            yield _product(document)
+    async def products(self, since: datetime | None) -> tuple[list[Product], datetime | None]:
+        """Every listed product that was stored at `since` or later (by Mongo's clock), and when the last one was."""
+        stored = {"stored": {"$gte": since}} if since else {}
+        found = await self._products.find({"listed": {"$exists": True}, **stored}).to_list(None)
+        return [_product(document) for document in found], max((d["stored"] for d in found), default=None)
 
 
 def _write(stamp: tuple[int, str], event: AnyEvent) -> UpdateOne:

@@ -1,4 +1,4 @@
-"""Forecasts, worked out in a process of their own: the library they are made with takes more memory than the service."""
+"""Forecasts, worked out in a process of their own: the library that makes them takes more memory than the service."""
 
 import asyncio
 import signal

@@ -5,11 +5,15 @@ from typing import NoReturn
 
 from fastapi import FastAPI
 
-from services.analytics import api, catalogue, consumer, presences, store
+from services.analytics import api, catalogue, consumer, outlook_api, presences, store
+from services.analytics.advice import Advice
 from services.analytics.catalogue import Catalogue
+from services.analytics.forecasting import Forecaster
+from services.analytics.outlook import Outlook
 from services.analytics.presences import Presences
 from services.analytics.reckoning import Reckoning
 from services.analytics.settings import Settings
+from services.analytics.shelf import Shelf
 from services.analytics.store import AnalyticsStore
 from shared.plumbing import mongo
 from shared.plumbing.consume import Consumer
@@ -33,7 +37,8 @@ def build_app(settings: Settings) -> FastAPI:
     database = client[NAME]
     publisher = Publisher(NAME, settings)
     seen, products = Presences(database), Catalogue(database)
-    reckoning = Reckoning(database, seen)
+    reckoning, shelf, forecaster = Reckoning(database, seen), Shelf(products), Forecaster()
+    outlook, advice = Outlook(database, reckoning, forecaster), Advice(database, reckoning, shelf)
     apply = partial(consumer.apply, AnalyticsStore(database), seen, products)
     consuming = Consumer(NAME, settings, consumer.TOPICS, consumer.reader(), apply, publisher)
     runtime = Runtime(
@@ -41,16 +46,20 @@ def build_app(settings: Settings) -> FastAPI:
             partial(ensure_topics, settings.kafka_bootstrap_servers),
             partial(mongo.ensure_indexes, database, _INDEXES),
             publisher.start,
+            shelf.refresh,
         ],
         jobs=[
             consuming,
             Watchdog(consuming, settings.stuck_after_seconds),
             Every(2.0, "reckoning", reckoning.work_off),
+            Every(2.0, "catalogue", shelf.refresh),
         ],
-        close=[publisher.stop, partial(mongo.close, client)],
+        close=[publisher.stop, forecaster.close, partial(mongo.close, client)],
     )
     app = service_app("Analytics", runtime, client, consuming.trouble, {"lag": consuming.lag})
-    app.include_router(api.routes(reckoning, seen, InternalTokens(settings.internal_key)))
+    tokens = InternalTokens(settings.internal_key)
+    app.include_router(api.routes(reckoning, seen, tokens))
+    app.include_router(outlook_api.routes(outlook, advice, tokens))
     return app
 
 

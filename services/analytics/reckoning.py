@@ -13,7 +13,7 @@ from typing import Any, Final
 from services.analytics.documents import deployment_of, month_document, month_of_document, purchase_of
 from services.analytics.domain import months, usage
 from services.analytics.domain.patterns import patterns
-from services.analytics.domain.things import Deployment, MonthTotals, Purchase
+from services.analytics.domain.things import Deployment, Purchase, Taste
 from services.analytics.domain.usage import DeploymentFigures
 from services.analytics.presences import Presences
 from shared.contracts.times import as_time, microseconds
@@ -57,6 +57,27 @@ class Reckoning:
         """The user's purchases of [start, end), oldest first, each with what was paid back of it."""
         return await self._purchases_of({"user": user, "at": {"$gte": microseconds(start), "$lt": microseconds(end)}})
 
+    async def active_purchases(self, user: str) -> list[Purchase]:
+        """The user's purchases that are active, oldest first."""
+        return await self._purchases_of({"user": user, "status": "active"})
+
+    async def wants_billing_alerts(self, user: str) -> bool:
+        """Whether the user wants to be told of budgets; they do until they say otherwise."""
+        settings = await self._settings.find_one({"_id": key_of(user, "")}) or {"fields": {}}
+        return value(settings, "billing_alerts", default=True) is True
+
+    async def taste_of(self, user: str) -> Taste:
+        """What of the user's preferences counts for recommendations."""
+        settings = await self._settings.find_one({"_id": key_of(user, "")}) or {"fields": {}}
+        low, high = value(settings, "price_range_filter") or (None, None)
+        return Taste(
+            blocked=frozenset(value(settings, "blocked_providers", ())),
+            preferred=frozenset(value(settings, "preferred_providers", ())),
+            lowest=low,
+            highest=high,
+            category=value(settings, "default_category_filter") or None,
+        )
+
     async def deployments_of(self, user: str) -> list[tuple[Deployment, DeploymentFigures]]:
         """The user's deployments, oldest first, and the figures of each as of now."""
         now = datetime.now(UTC)
@@ -79,7 +100,7 @@ class Reckoning:
         touched = await self._touched(user, marked, known.get("zone") == zone_name)
         if known.get("zone") != zone_name:
             stored = {}
-        anew = {month: await self._month(user, month, *months.bounds(month, zone)) for month in touched}
+        anew = {m: months.totals(m, await self.purchases_in(user, *months.bounds(m, zone))) for m in touched}
         every = {name: m for name, m in (stored | anew).items() if m.count or m.others}
         figures = [figures for _, figures in await self.deployments_of(user)]
         seen = await self._presences.of(user, now)
@@ -109,9 +130,6 @@ class Reckoning:
                 min(months.months_around(as_time(first["at"]))), max(months.months_around(as_time(last["at"])))
             )
         )
-
-    async def _month(self, user: str, month: str, start: datetime, end: datetime) -> MonthTotals:
-        return months.totals(month, await self.purchases_in(user, start, end))
 
     async def _purchases_of(self, wanted: Document) -> list[Purchase]:
         found = [d async for d in self._purchases.find(wanted).sort("at", 1) if value(d, "details")]

@@ -24,7 +24,7 @@ _HEALTH_KEPT_SECONDS: Final = 35 * 86_400
 INDEXES: Mapping[str, Sequence[IndexModel]] = {
     "purchases": [
         IndexModel([("user", ASCENDING), ("at", ASCENDING)], name="months"),
-        IndexModel([("product_id", ASCENDING)], name="product", sparse=True),
+        IndexModel([("user", ASCENDING), ("status", ASCENDING), ("at", ASCENDING)], name="status"),
     ],
     "deployments": [IndexModel([("user", ASCENDING), ("purchase_id", ASCENDING)], name="purchase")],
     "health": [
@@ -33,7 +33,7 @@ INDEXES: Mapping[str, Sequence[IndexModel]] = {
         IndexModel([("day", ASCENDING)], name="kept", expireAfterSeconds=_HEALTH_KEPT_SECONDS),
     ],
     "transactions": [
-        IndexModel([("user", ASCENDING), ("at", DESCENDING)], name="ledger"),
+        IndexModel([("user", ASCENDING), ("sequence", DESCENDING)], name="ledger"),
         IndexModel([("refund_of", ASCENDING)], name="refund"),
     ],
     "settings": [IndexModel([("user", ASCENDING)], name="user")],
@@ -149,6 +149,8 @@ def _transaction_columns(writing: Writing) -> Document:
     purchase_id = refunded(writing.state)
     return {
         "at": said.at if said else 0,
+        "rank": said.event if said else "",
+        "sequence": said.value["sequence"] if said else None,
         "refund_of": key_of(writing.user, purchase_id) if purchase_id else None,
     }
 

@@ -31,6 +31,7 @@ def build_app(settings: Settings) -> FastAPI:
         "activity": settings.activity_url,
         "purchases": settings.purchases_url,
         "profile": settings.profile_url,
+        "analytics": settings.analytics_url,
     }
     services = Services(addresses, InternalTokens(settings.internal_key))
     tokens = AccessTokens(settings.token_key)

@@ -15,7 +15,7 @@ from shared.plumbing.internal_auth import LIFETIME_SECONDS, InternalTokens
 from shared.plumbing.logs import get
 from shared.plumbing.problems import ProblemError
 
-Service = Literal["activity", "purchases", "profile"]
+Service = Literal["activity", "purchases", "profile", "analytics"]
 
 _READ_SECONDS = 2.0
 _CONNECTIONS_PER_SERVICE = 256  # more than there may be logins waiting, so that they leave room for the rest

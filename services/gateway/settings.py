@@ -17,3 +17,4 @@ class Settings(ProcessSettings):
     activity_url: Address
     purchases_url: Address
     profile_url: Address
+    analytics_url: Address

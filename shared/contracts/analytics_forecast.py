@@ -1,4 +1,4 @@
-"""What the dashboard answers about what spending will be, what is out of the ordinary, budgets, and how long money lasts.
+"""What the dashboard answers about spending to come, what is out of the ordinary, budgets, and how long money lasts.
 
 Money is a decimal in a string, in TFP unless a `currency` beside it says otherwise; months are those of the user's time
 zone, such as 2025-06.

@@ -158,3 +158,43 @@ class Report(BaseModel):
     months: dict[str, str]
     categories: dict[str, str]
     providers: dict[str, str]
+
+
+class SavingCommand(BaseModel):
+    """A request to this API that would do it."""
+
+    method: Literal["POST"]
+    path: str
+    body: dict[str, Any]  # Any: JSON
+
+
+class SpendingRecommendation(BaseModel):
+    """An idea to spend less: `potential_savings` per year, how sure it is (0 to 1), and what it takes."""
+
+    id: str
+    type_: Literal[
+        "annual_billing",
+        "idle_deployment",
+        "oversized_deployment",
+        "duplicate_product",
+        "cheaper_offer",
+        "unused_renewal",
+    ]
+    title: str
+    description: str
+    potential_savings: str
+    currency: str
+    confidence: float
+    effort: Literal["low", "medium", "high"]
+    reasons: list[str]
+    evidence: list[str]
+    command: SavingCommand | None
+
+
+class SpendingRecommendations(BaseModel):
+    """The ideas, the one that saves most first; there is one for each purchase at most, so they may be added up."""
+
+    items: list[SpendingRecommendation]
+    total_savings: str
+    currency: str
+    next_cursor: None = None

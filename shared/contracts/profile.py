@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 
 from shared.contracts.envelope import UserPayload
-from shared.contracts.types import Count, Id, Label
+from shared.contracts.types import Count, Id, Label, Price
 
 Changed = Annotated[list[Id], Field(max_length=100)]
 
@@ -22,13 +22,22 @@ class ProfileUpdated(UserPayload):
 
 
 class PreferencesUpdated(UserPayload):
-    """The preferences named in `changed` have new values; those that other services act on are carried."""
+    """The preferences named in `changed` have new values; those that other services act on are carried.
+
+    An empty list of prices and an empty category stand for no filter.
+    """
 
     event_type: ClassVar[str] = "preferences.updated.v1"
     changed: Changed = []
     activity_tracking: bool | None = None
     analytics_participation: bool | None = None
     auto_renewal_default: bool | None = None
+    preferred_providers: Annotated[list[Id], Field(max_length=1_000)] | None = None
+    blocked_providers: Annotated[list[Id], Field(max_length=1_000)] | None = None
+    price_range_filter: Annotated[list[Price], Field(max_length=2)] | None = None
+    default_category_filter: Label | None = None
+    deployment_alerts: bool | None = None
+    billing_alerts: bool | None = None
 
 
 class DataExported(UserPayload):

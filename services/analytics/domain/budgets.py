@@ -88,7 +88,7 @@ def _alerts(
     expected: Decimal | None,
     thresholds: Sequence[BudgetThreshold],
 ) -> Iterator[Alert]:
-    """One for each threshold that is reached, and one for the highest that will be: the lower ones go without saying."""
+    """One for each threshold that is reached, and one for the highest that will be: that says the lower ones too."""
     of_limit = f"of your {_money(limit.monthly_limit)} {limit.currency} for {month}"
     for threshold in thresholds:
         if threshold.state == "reached":

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from math import ceil, sqrt
 from statistics import NormalDist, fmean, median, stdev
-from typing import Final
+from typing import Final, Literal
 
 from services.analytics.domain.months import OWN_CURRENCY, following
 from shared.contracts.analytics_forecast import Baseline, Forecast, ForecastError, ForecastMethod, ForecastMonth
@@ -24,6 +24,7 @@ _COVERAGE: Final = 0.8
 _PRIOR_WEIGHT: Final = 4  # backtested origins that the spread of the history itself is worth
 _DRIFT: Final = 0.2
 _CENT: Final = Decimal("0.01")
+_BASELINES: Final[tuple[Literal["mean"], Literal["seasonal_naive"]]] = ("mean", "seasonal_naive")
 
 Method = Callable[[Sequence[float], int], Sequence[float]]
 """Forecasts so many values after the history (2 or more values, oldest first)."""
@@ -82,7 +83,7 @@ def forecast(
     for number, value in enumerate(expected[:ahead], start=1):
         month = following(month)
         months.append(_month(month, value, half * _widening(number)))
-    baseline = min(("mean", "seasonal_naive"), key=lambda name: errors.get(name, float("inf")))
+    baseline = min((name for name in _BASELINES if name in errors), key=lambda name: errors[name])
     scale = _scale(values)
     return Forecast(
         currency=OWN_CURRENCY,
@@ -108,8 +109,8 @@ def seasonal_naive(history: Sequence[float], ahead: int) -> list[float]:
 def tamed(history: Sequence[float]) -> list[float]:
     """The history with outliers brought in to where they begin.
 
-    An outlier has a modified z-score above 3.5 (Iglewicz and Hoaglin 1993): it is further from the median than 3.5 times
-    the median absolute deviation / 0.6745. That deviation is taken to be a tenth of the median at least.
+    An outlier has a modified z-score above 3.5 (Iglewicz and Hoaglin 1993): it is further from the median than 3.5
+    times the median absolute deviation / 0.6745, which is taken to be a tenth of the median at least.
     """
     middle = median(history)
     deviation = max(median(abs(value - middle) for value in history) / 0.6745, 0.1 * middle)
@@ -155,9 +156,10 @@ def _half_width(values: Sequence[float], tries: Sequence[_Try]) -> float:
     """Half the width of the 80 % interval for one month ahead, on the scale of square roots.
 
     On that scale (Tukey 1977 for amounts) a small month varies about as much as a large one, and nothing is below 0.
-    It is the blend of two: the 80 % quantile of the backtest's own absolute errors with the small-sample rank
-    ceil(0.8 (n + 1)) of split conformal prediction (Vovk et al. 2005), which needs many to be right; and the interval of
-    one further normal observation, t(0.9, n - 1) s sqrt(1 + 1/n), from the spread of the history, worth four origins.
+    It is the blend of two: the 80 % quantile of the backtest's own absolute errors, with the small-sample rank
+    ceil(0.8 (n + 1)) of split conformal prediction (Vovk et al. 2005), which needs many to be right; and the interval
+    of one further normal observation, t(0.9, n - 1) s sqrt(1 + 1/n), from the spread of the history, which is worth
+    four of the backtest's origins.
     """
     errors = sorted(abs(sqrt(t.came) - sqrt(t.forecast)) / _widening(t.ahead) for t in tries)
     conformal = errors[min(ceil(_COVERAGE * (len(errors) + 1)), len(errors)) - 1]
@@ -176,7 +178,7 @@ def _widening(ahead: int) -> float:
 
 
 def _student(probability: float, freedom: int) -> float:
-    """The quantile of Student's t for 2 or more degrees of freedom, to a percent: Abramowitz and Stegun 1964, 26.7.5."""
+    """The quantile of Student's t for 2 or more degrees of freedom, to a percent; Abramowitz and Stegun, 26.7.5."""
     z = NormalDist().inv_cdf(probability)
     first = (z**3 + z) / 4
     second = (5 * z**5 + 16 * z**3 + 3 * z) / 96

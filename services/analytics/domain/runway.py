@@ -28,11 +28,12 @@ def runway(
 ) -> Runway:
     """How long `balance` lasts from `now` (aware) on, if nothing comes in; see `burn_per_day` for what goes out.
 
-    `purchases` are all the user's of the last year or more, `deployments` all that may still run. Amounts in another
-    currency than that of the wallet do not count. The date is that of the user's `zone`; a balance of nothing ran out
-    today.
+    `purchases` and `deployments` are all the user's. What is paid in another currency than the wallet's does not count.
+    The date is that of the user's `zone`; a balance of nothing has run out today.
     """
     own = [p for p in purchases if p.currency == currency and p.at <= now]
+    foreign = {p.id for p in purchases if p.currency != currency}
+    deployments = [d for d in deployments if d.purchase_id not in foreign]
     window = _window(own, now)
     burn = burn_per_day(own, deployments, now, window)
     days = _days_left(balance, burn)

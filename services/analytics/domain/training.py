@@ -60,8 +60,8 @@ def train(interactions: Interactions, products: Sequence[str], made: datetime) -
     liked = bought - bought * _ones(_disliked(interactions, shape))
     return Model(
         made=made,
-        buyers={products[i]: int(buyers[i]) for i in np.flatnonzero(buyers >= FEWEST)},
-        attention={products[i]: float(attention[i]) for i in np.flatnonzero(attention)},
+        buyers={products[int(i)]: int(buyers[i]) for i in np.flatnonzero(buyers >= FEWEST)},
+        attention={products[int(i)]: float(attention[i]) for i in np.flatnonzero(attention)},
         neighbours=_neighbours(liked, products),
     )
 

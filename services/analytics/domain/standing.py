@@ -1,0 +1,64 @@
+"""What a user is told of where they stand."""
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Final
+
+from services.analytics.domain.benchmarks import STEP, Figures, Table, percentile
+from services.analytics.domain.offers import TYPE_NAMES
+from shared.contracts.analytics_recommend import Benchmark, Benchmarks, Measure
+
+_CENT: Final = Decimal("0.01")
+_MORE: Final[dict[Measure, str]] = {
+    "monthly_spending": "You spend more a month than",
+    "uptime": "Your deployments are up more than those of",
+    "ratings_given": "You rate what you buy higher than",
+}
+_LOWEST: Final[dict[Measure, str]] = {
+    "monthly_spending": "who spend least a month",
+    "uptime": "whose deployments are up least",
+    "ratings_given": "who rate lowest",
+}
+_NOTHING: Final[dict[Measure, str]] = {
+    "monthly_spending": "You bought nothing in the last twelve months, so there is no group to compare you with.",
+    "uptime": "None of your deployments was to be up in the last 30 days.",
+    "ratings_given": "You rated nothing that you bought in the last twelve months.",
+}
+_TOO_FEW: Final = "There are not yet 20 others to compare you with."
+_SETTLING: Final = "The group that you are compared with is changing. There is a figure again when it has settled."
+
+
+def standing(figures: Figures, tables: Mapping[Measure, Table]) -> Benchmarks:
+    """The answer for a user with these figures, out of the tables of their cohort."""
+    values: dict[Measure, str | None] = {
+        "monthly_spending": str(figures.monthly_spending.quantize(_CENT)),
+        "uptime": _text(figures.uptime),
+        "ratings_given": _text(figures.ratings_given),
+    }
+    measures = [_benchmark(measure, value, figures, tables.get(measure)) for measure, value in values.items()]
+    return Benchmarks(cohort=figures.cohort, measures=measures)
+
+
+def _benchmark(measure: Measure, value: str | None, figures: Figures, table: Table | None) -> Benchmark:
+    if figures.cohort is None:
+        return _declined(measure, value, _NOTHING["monthly_spending"])
+    if value is None:
+        return _declined(measure, value, _NOTHING[measure])
+    if table is None:
+        return _declined(measure, value, _TOO_FEW)
+    found = percentile(measure, table, float(value))
+    if found is None:
+        return _declined(measure, value, _SETTLING)
+    who = f"{table.others} or more others who mostly buy {TYPE_NAMES[figures.cohort]}"
+    text = (
+        f"{_MORE[measure]} {found} % of {who}." if found else f"You are among the {STEP} % of {who} {_LOWEST[measure]}."
+    )
+    return Benchmark(measure=measure, value=value, percentile=found, others=table.others, as_of=table.made, text=text)
+
+
+def _declined(measure: Measure, value: str | None, why: str) -> Benchmark:
+    return Benchmark(measure=measure, value=value, percentile=None, others=None, as_of=None, text=why)
+
+
+def _text(figure: float | None) -> str | None:
+    return None if figure is None else f"{figure:.2f}"

@@ -1,0 +1,128 @@
+"""What is to come and what stands out: forecast, anomalies, the budget with its alerts, and how long the wallet lasts.
+
+A forecast is kept until another month is over or a closed month changes. Alerts are kept with the user's document, each
+once; what has been told is not told again.
+"""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any, Final
+
+from services.analytics.documents import month_of_document
+from services.analytics.domain import anomalies, budgets, runway
+from services.analytics.domain.forecast import MOST_AHEAD, TooLittleHistory
+from services.analytics.domain.months import OWN_CURRENCY, bounds, month_of, zone_of
+from services.analytics.domain.things import MonthTotals
+from services.analytics.domain.usage import every_month
+from services.analytics.forecasting import Forecaster
+from services.analytics.reckoning import Reckoning
+from shared.contracts.analytics_forecast import Anomaly, Budget, BudgetBody, Forecast, Runway
+from shared.folds.state import field
+from shared.plumbing.mongo import Database, Document
+
+_YEAR: Final = timedelta(days=366)
+_MOST_ALERTS: Final = 200
+
+
+class Outlook:
+    """Asks the domain, with what the user's document and the facts hold."""
+
+    def __init__(self, database: Database, reckoning: Reckoning, forecaster: Forecaster) -> None:
+        self._users, self._transactions = database["users"], database["transactions"]
+        self._reckoning, self._forecaster = reckoning, forecaster
+
+    async def forecast(self, user: str, months: int) -> Forecast | TooLittleHistory:
+        """The running month and those after it, `months` in all. Raises ForecasterStoppedError."""
+        found = await self._forecast(await self._reckoning.of(user), datetime.now(UTC))
+        return (
+            found if isinstance(found, TooLittleHistory) else found.model_copy(update={"items": found.items[:months]})
+        )
+
+    async def anomalies(self, user: str) -> list[Anomaly]:
+        """The months, and the providers' parts of them, that are out of the ordinary; the latest first."""
+        known, now = await self._reckoning.of(user), datetime.now(UTC)
+        closed, running = _history(known, now)
+        suspicious = {found.month for found in anomalies.anomalies(closed, {}, running)}
+        if not suspicious:
+            return []
+        zone = zone_of(known["zone"])
+        bought = {m: await self._reckoning.purchases_in(user, *bounds(m, zone)) for m in suspicious}
+        return anomalies.anomalies(closed, bought, running)
+
+    async def budget(self, user: str) -> Budget | None:
+        """Where the user's budget stands; None without one."""
+        known = await self._reckoning.of(user)
+        return await self._budget(known, datetime.now(UTC)) if known.get("budget") else None
+
+    async def set_budget(self, user: str, body: BudgetBody) -> Budget:
+        """Sets the budget that counts from this month on."""
+        wanted = {"monthly_limit": body.monthly_limit, "currency": body.currency}
+        change = {"$set": {"budget": wanted, "dirty": True}, "$inc": {"version": 1}}
+        await self._users.update_one({"_id": user}, change, upsert=True)
+        await self.raise_alerts(user)
+        return await self._budget(await self._reckoning.of(user), datetime.now(UTC))
+
+    async def raise_alerts(self, user: str) -> None:
+        """Keeps what there is to tell now, each alert once, unless the user wants no billing alerts."""
+        known, now = await self._reckoning.of(user), datetime.now(UTC)
+        if not known.get("budget") or not await self._reckoning.wants_billing_alerts(user):
+            return
+        told = {alert["id"] for alert in known.get("alerts", ())}
+        for alert in (await self._budget(known, now)).alerts:
+            if alert.id not in told:
+                entry = {**alert.model_dump(), "raised_at": now}
+                unless_told = {"_id": user, "alerts.id": {"$ne": alert.id}}
+                await self._users.update_one(
+                    unless_told, {"$push": {"alerts": {"$each": [entry], "$slice": -_MOST_ALERTS}}}
+                )
+
+    async def alerts(self, user: str) -> list[Document]:
+        """What was told, the latest first."""
+        await self.raise_alerts(user)
+        known = await self._users.find_one({"_id": user}, {"alerts": 1}) or {}
+        return list(reversed(known.get("alerts", [])))
+
+    async def runway(self, user: str) -> Runway:
+        """How long the wallet lasts."""
+        known, now = await self._reckoning.of(user), datetime.now(UTC)
+        balance, currency = await self._balance(user)
+        bought = await self._reckoning.purchases_in(user, now - _YEAR, now)
+        deployed = [deployment for deployment, _ in await self._reckoning.deployments_of(user)]
+        return runway.runway(balance, currency, bought, deployed, now, zone_of(known["zone"]))
+
+    async def _balance(self, user: str) -> tuple[Decimal, str]:
+        """The balance after the transaction of the highest sequence."""
+        newest = [("sequence", -1), ("at", -1), ("rank", -1)]
+        found = await self._transactions.find_one({"user": user, "sequence": {"$ne": None}}, sort=newest)
+        said = field(found, "line") if found else None
+        return (said.value["balance_after"], said.value["currency"]) if said else (Decimal(0), OWN_CURRENCY)
+
+    async def _budget(self, known: Document, now: datetime) -> Budget:
+        limit = BudgetBody.model_construct(**known["budget"])
+        zone = zone_of(known["zone"])
+        month = _history(known, now)[1]
+        expected = await self._forecast(known, now) if limit.currency == OWN_CURRENCY else None
+        first = Decimal(expected.items[0].expected) if isinstance(expected, Forecast) else None
+        return budgets.budget(known["_id"], limit, budgets.used(month, limit.currency), now, zone, first)
+
+    async def _forecast(self, known: Document, now: datetime) -> Forecast | TooLittleHistory:
+        closed, running = _history(known, now)
+        basis = [running.month, *(str(month.spent) for month in closed)]
+        kept: dict[str, Any] = known.get("forecast") or {}
+        if kept.get("basis") == basis:
+            return Forecast.model_validate(kept["forecast"])
+        after = closed[-1].month if closed else running.month
+        found = await self._forecaster.forecast([month.spent for month in closed], after, MOST_AHEAD)
+        if isinstance(found, Forecast):
+            kept = {"basis": basis, "forecast": found.model_dump()}
+            await self._users.update_one({"_id": known["_id"]}, {"$set": {"forecast": kept}})
+        return found
+
+
+def _history(known: Document, now: datetime) -> tuple[Sequence[MonthTotals], MonthTotals]:
+    """The months that are over, from the first with a purchase on, without gaps, and the running one."""
+    stored = {name: month_of_document(each) for name, each in known["months"].items()}
+    this_month = month_of(now, zone_of(known["zone"]))
+    months = [stored.get(month) or MonthTotals(month) for month in every_month(stored, this_month)]
+    return [m for m in months if m.month < this_month], stored.get(this_month) or MonthTotals(this_month)
