@@ -28,8 +28,8 @@ def runway(
 ) -> Runway:
     """How long `balance` lasts from `now` (aware) on, if nothing comes in; see `burn_per_day` for what goes out.
 
-    `purchases` and `deployments` are all the user's. What is paid in another currency than the wallet's does not count.
-    The date is that of the user's `zone`; a balance of nothing has run out today.
+    `purchases` are the user's of the last year at least, `deployments` all of them. What is paid in another currency
+    than the wallet's does not count. The date is that of the user's `zone`; an empty wallet has run out today.
     """
     own = [p for p in purchases if p.currency == currency and p.at <= now]
     foreign = {p.id for p in purchases if p.currency != currency}

@@ -20,14 +20,14 @@ Spending = Mapping[str, float]  # by provider
 
 
 def made(month: str, number: int, provider: str, amount: float) -> Purchase:
-    id, year = f"pur-{month}-{number}", int(month[:4])
+    name = f"pur-{month}-{number}"
     return purchase(
-        id,
+        name,
         provider_id=provider,
         provider_name=provider.title(),
         amount=Decimal(str(amount)),
-        at=datetime(year, int(month[5:]), 5, tzinfo=UTC),
-        events=(f"event-{id}",),
+        at=datetime(int(month[:4]), int(month[5:]), 5, tzinfo=UTC),
+        events=(f"event-{name}",),
     )
 
 
@@ -76,11 +76,13 @@ def test_a_month_far_below_and_what_was_missing() -> None:
 
 
 def test_a_provider_out_of_its_pattern_in_a_month_that_is_not() -> None:
-    above, below = of(*CALM, {"hypha": 120})
-    assert {(a.provider_id, a.direction, a.difference) for a in (above, below)} == {
-        ("hypha", "above", "70.00"),
-        ("spore", "below", "-50.00") if below.provider_id == "spore" else ("", "", ""),
-    } or (above.provider_name, above.drivers[0].id) == ("Hypha", "pur-2025-07-0")
+    before: tuple[Spending, ...] = ({"hypha": 80, "spore": 20},) * 6
+    above, below = of(*before, {"cap": 82, "spore": 20})
+    assert (above.id, above.provider_name, above.difference) == ("2025-07:cap:above", "Cap", "82.00")
+    assert [(driver.kind, driver.id) for driver in above.drivers] == [("purchase", "pur-2025-07-0")]
+    assert above.summary == "Cap: 82.00 TFP in 2025-07, 82.00 TFP more than usual."
+    assert (below.id, below.provider_name, below.difference) == ("2025-07:hypha:below", "Hypha", "-80.00")
+    assert below.drivers == []
 
 
 def test_the_running_month_only_when_it_is_already_above() -> None:

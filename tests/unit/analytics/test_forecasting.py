@@ -2,21 +2,20 @@
 
 import asyncio
 import os
-import signal
 import subprocess
 import sys
-import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from decimal import Decimal
+from multiprocessing import active_children
 from pathlib import Path
 
 import psutil
-import pytest
 import pytest_asyncio
 
 from services.analytics.domain.forecast import TooLittleHistory, forecast
 from services.analytics.forecasting import Forecaster, ForecasterStoppedError
 from services.analytics.methods import METHODS
+from tests.waiting import eventually
 
 HISTORY = [Decimal(total) for total in (50, 60, 40, 55, 70, 45)]
 PATIENCE = 30.0
@@ -29,46 +28,35 @@ async def forecaster() -> AsyncIterator[Forecaster]:
     await made.close()
 
 
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(PATIENCE):
-        while not condition():
-            await asyncio.sleep(0.01)
-
-
-def workers() -> list[psutil.Process]:
-    """The worker processes of this one; not the one that the standard library keeps beside them."""
-    return [child for child in psutil.Process().children() if "spawn_main" in " ".join(child.cmdline())]
-
-
 async def test_it_says_what_the_function_says(forecaster: Forecaster) -> None:
     assert not forecaster.has_worker
     asked = (forecaster.forecast(HISTORY, "2025-11", months) for months in (1, 12))
     assert await asyncio.gather(*asked) == [forecast(HISTORY, "2025-11", months, METHODS) for months in (1, 12)]
     assert await forecaster.forecast(HISTORY[:2], "2025-11", 3) == TooLittleHistory(2)
-    assert len(workers()) == 1
+    assert len(active_children()) == 1
 
 
 async def test_an_idle_worker_ends_and_the_next_question_has_another() -> None:
     forecaster = Forecaster(idle_seconds=0.01)
     for _ in range(2):
         await forecaster.forecast(HISTORY, "2025-11", 1)
-        await until(lambda: not forecaster.has_worker and not workers())
+        await eventually(lambda: not forecaster.has_worker and not active_children(), timeout=PATIENCE)
     await forecaster.close()
 
 
 async def test_a_worker_that_is_not_idle_stays(forecaster: Forecaster) -> None:
     await forecaster.forecast(HISTORY, "2025-11", 1)
-    first = [worker.pid for worker in workers()]
+    first = active_children()
     await forecaster.forecast(HISTORY, "2025-11", 1)
-    assert [worker.pid for worker in workers()] == first
+    assert active_children() == first
 
 
 async def test_a_worker_that_dies_is_an_error_and_the_next_question_has_another(forecaster: Forecaster) -> None:
     await forecaster.forecast(HISTORY, "2025-11", 1)
     asked = [asyncio.ensure_future(forecaster.forecast(HISTORY * 10, "2025-11", 1)) for _ in range(3)]
     await asyncio.sleep(0)
-    for worker in workers():
-        os.kill(worker.pid, signal.SIGKILL)
+    for worker in active_children():
+        worker.kill()
     results = await asyncio.gather(*asked, return_exceptions=True)
     assert {type(result) for result in results} == {ForecasterStoppedError}
     assert await forecaster.forecast(HISTORY, "2025-11", 1) == forecast(HISTORY, "2025-11", 1, METHODS)
@@ -78,7 +66,7 @@ async def test_closing_ends_the_worker() -> None:
     forecaster = Forecaster()
     await forecaster.forecast(HISTORY, "2025-11", 1)
     await forecaster.close()
-    await until(lambda: not workers())
+    assert not active_children()
     await forecaster.close()  # and again: nothing to end
 
 
@@ -98,20 +86,16 @@ if __name__ == "__main__":
 """
 
 
-def test_the_worker_does_not_outlive_a_service_that_is_killed_and_keeps_the_library_out_of_it(tmp_path: Path) -> None:
+async def test_the_worker_does_not_outlive_a_service_that_is_killed_and_keeps_the_library_out_of_it(
+    tmp_path: Path,
+) -> None:
     script = tmp_path / "service.py"
     script.write_text(_SERVICE)
-    with subprocess.Popen([sys.executable, script], stdout=subprocess.PIPE, text=True, env=_environment()) as service:
+    paths = os.environ | {"PYTHONPATH": str(Path(__file__).parents[3])}
+    with subprocess.Popen([sys.executable, script], stdout=subprocess.PIPE, text=True, env=paths) as service:
         assert service.stdout is not None
         *children, imported = service.stdout.readline().split()
         service.kill()
     assert imported == "False"
     assert children
-    deadline = time.monotonic() + PATIENCE
-    while any(psutil.pid_exists(int(child)) for child in children):
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-
-
-def _environment() -> dict[str, str]:
-    return os.environ | {"PYTHONPATH": str(Path(__file__).parents[3])}
+    await eventually(lambda: not any(psutil.pid_exists(int(child)) for child in children), timeout=PATIENCE)
