@@ -1,8 +1,8 @@
 """How good the recommendations are, and what learning them costs. `python -m bench.analytics_recommend` shows it.
 
-Accuracy: simulated users live for a year. What each bought for the first time in the last 60 days is held out; the model
-and what is known of a user come from before. A hit is a held-out product among the ten recommended; the popular ones,
-less what the user has, are what it is compared with. The seeds were not looked at while the model was made.
+Accuracy: simulated users live for a year. What each bought for the first time in the last 60 days is held out; the
+model and what is known of a user come from before. A hit is a held-out product among the ten recommended; the popular
+ones, less what the user has, are what it is compared with. The seeds were not looked at while the model was made.
 
 Cost: 10,000 users are made of the simulated ones, each of two of them by halves, over nine copies of the catalogue.
 """
@@ -26,7 +26,7 @@ from bench.table import Row, table
 from mycelium.simulator import Scenario, history
 from services.analytics.domain.advice import recommend
 from services.analytics.domain.benchmarks import refresh
-from services.analytics.domain.model import Model, to_documents
+from services.analytics.domain.model import to_documents
 from services.analytics.domain.recommend import Known, Shelf
 from services.analytics.domain.things import Product
 from services.analytics.domain.training import BOUGHT, LOOKED_AT, RATED, Interactions, train
@@ -246,7 +246,7 @@ def _benchmark() -> float:
 
 
 def _peak() -> float:
-    """The most memory that this process has held, in megabytes. Not of `getrusage`, which knows the parent's as well."""
+    """The most megabytes that this process has held; `getrusage` would tell of its parent as well."""
     status = Path("/proc/self/status").read_text(encoding="ascii")
     return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM:")) * 1024 / 1e6
 

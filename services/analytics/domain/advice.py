@@ -108,7 +108,7 @@ class _Reasons:
         times = int(sum(self._days[i] for i in which))
         if product.category is None or times < _OFTEN or self._chances.category[at] < _MORE_THAN_OTHERS:
             return None
-        text = f"You looked at {_plain(product.category)} products {times} times, more than most do"
+        text = f"You looked at products in {_plain(product.category)} {times} times, more than most do"
         return _reason(text, "category", self._ids(which), times)
 
     def _preferred_provider(self, _at: int, product: Product) -> Reason | None:

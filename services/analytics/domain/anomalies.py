@@ -66,9 +66,9 @@ def anomalies(
 
     The measure is the modified z-score of Iglewicz and Hoaglin (1993), 0.6745 (x - median) / MAD, and its limit is
     their 3.5. The MAD (median absolute deviation from the median) is taken to be a tenth of the median month at least,
-    and 1 TFP: what is steady is not out of the ordinary as soon as it moves a little, and a provider that is new is
-    only if it takes more than half of what a whole month usually does. A provider is not reported where its month is,
-    in the same direction: it is among the drivers there.
+    and 1 TFP: what is steady is not out of the ordinary as soon as it moves a little. For a provider it is taken to be
+    that of whole months at least: one that is new, or paid now and then, is out of the ordinary when it moves more than
+    a month does. It is not reported where its month is, in the same direction: it is among the drivers there.
     """
     months = [*history, running] if running else list(history)
     found: list[Anomaly] = []
@@ -80,8 +80,9 @@ def anomalies(
 
 
 def _of_month(case: _Case) -> Iterator[Anomaly]:
-    floor = max(_FLOOR, _FLOOR_SHARE * median(m.spent for m in case.before))
-    whole = _compare(case, [m.spent for m in case.all], floor)
+    spent = [m.spent for m in case.all]
+    floor = max(_FLOOR, _FLOOR_SHARE * median(spent[:-1]), _deviation(spent[:-1]))
+    whole = _compare(case, spent, floor)
     if whole:
         drivers = [*_shifts(case, whole, "provider"), *_shifts(case, whole, "type"), *_largest(case.purchases, whole)]
         yield _anomaly(case, whole, None, drivers)
@@ -93,13 +94,18 @@ def _of_month(case: _Case) -> Iterator[Anomaly]:
 
 
 def _compare(case: _Case, spent: Sequence[Decimal], floor: Decimal) -> _Finding | None:
-    """What is to be said of the last of `spent` (one value for each month of the case), if it is far from the others."""
+    """What is to be said of the last of `spent` (one for each month of the case), if it is far from the others."""
     *usual, now = spent
     middle = median(usual)
-    deviation = max(median(abs(value - middle) for value in usual), floor)
-    score = _CONSISTENT * (now - middle) / deviation
+    score = _CONSISTENT * (now - middle) / max(_deviation(usual), floor)
     far = score > _LIMIT or (score < -_LIMIT and not case.running)
     return _Finding(now, middle, round(float(score), 2)) if far else None
+
+
+def _deviation(values: Sequence[Decimal]) -> Decimal:
+    """The median absolute deviation from the median."""
+    middle = median(values)
+    return median(abs(value - middle) for value in values)
 
 
 def _anomaly(case: _Case, found: _Finding, provider: str | None, drivers: Iterable[Driver]) -> Anomaly:

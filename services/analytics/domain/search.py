@@ -20,24 +20,24 @@ from shared.contracts.analytics_recommend import CatalogPage, CatalogQuery
 
 _WEIGHTS: Final = "8, 4, 2, 1"  # the name, then tags, category and type, then the provider, then the description
 _SCHEMA: Final = """
-CREATE TABLE product (number INTEGER PRIMARY KEY, id TEXT UNIQUE, name TEXT, type TEXT, provider TEXT, price REAL);
-CREATE INDEX by_name ON product (name, id);
+CREATE TABLE product (number INTEGER PRIMARY KEY, id TEXT UNIQUE, title TEXT, type TEXT, seller TEXT, price REAL);
+CREATE INDEX by_title ON product (title, id);
 CREATE VIRTUAL TABLE words USING fts5 (name, tags, provider, description, content='');
 CREATE VIRTUAL TABLE vocabulary USING fts5vocab (words, 'row');
 """
 _FILTERS: Final = """
-    (:type IS NULL OR type = :type) AND (:provider IS NULL OR provider = :provider)
+    (:type IS NULL OR type = :type) AND (:seller IS NULL OR seller = :seller)
     AND (:lowest IS NULL OR price >= :lowest) AND (:highest IS NULL OR price <= :highest)
 """
 _BY_RELEVANCE: Final = f"""
 SELECT relevance, id FROM (
-    SELECT CAST(round(bm25(words, {_WEIGHTS}) * 1000000) AS INTEGER) AS relevance, id
+    SELECT CAST(round(bm25(words, {_WEIGHTS}) * 1e12) AS INTEGER) AS relevance, id
     FROM words JOIN product ON product.number = words.rowid WHERE words MATCH :words AND {_FILTERS}
 ) WHERE :key IS NULL OR (relevance, id) > (:key, :id) ORDER BY relevance, id LIMIT :limit
 """  # noqa: S608  (constants)
 _BY_NAME: Final = f"""
-SELECT name, id FROM product WHERE {_FILTERS} AND (:key IS NULL OR (name, id) > (:key, :id))
-ORDER BY name, id LIMIT :limit
+SELECT title, id FROM product WHERE {_FILTERS} AND (:key IS NULL OR (title, id) > (:key, :id))
+ORDER BY title, id LIMIT :limit
 """  # noqa: S608  (constants)
 _WORD: Final = re.compile(r"[^\W_]+")
 _MOST_WORDS: Final = 10
@@ -82,7 +82,7 @@ class CatalogueIndex:
             {
                 "words": " ".join(f'"{word}"*' for word in corrected),
                 "type": query.type,
-                "provider": query.provider,
+                "seller": query.provider,
                 "lowest": None if query.min_price is None else float(query.min_price),
                 "highest": None if query.max_price is None else float(query.max_price),
                 "key": key,

@@ -76,7 +76,8 @@ def _disliked(interactions: Interactions, shape: tuple[int, int]) -> Matrix:
 def _neighbours(bought: Matrix, products: Sequence[str]) -> dict[str, tuple[Neighbour, ...]]:
     """The products that people have together more often than by chance, by product, the best first."""
     bought.eliminate_zeros()
-    several = bought[np.diff(bought.indptr) <= _MOST_PRODUCTS]
+    number = np.diff(bought.indptr)
+    several = bought[(number > 0) & (number <= _MOST_PRODUCTS)]
     buyers = _column_sums(several)
     pairs = sparse.coo_array(several.T @ several)
     one, other = pairs.coords

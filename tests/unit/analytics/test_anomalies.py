@@ -85,6 +85,13 @@ def test_a_provider_out_of_its_pattern_in_a_month_that_is_not() -> None:
     assert below.drivers == []
 
 
+def test_a_provider_is_out_of_its_pattern_only_when_it_moves_more_than_a_month_does() -> None:
+    steady: tuple[Spending, ...] = ({"hypha": 80, "spore": 20},) * 6
+    lively: tuple[Spending, ...] = ({"hypha": 60, "spore": 20}, {"hypha": 100, "spore": 20}) * 3
+    assert [a.provider_id for a in of(*steady, {"cap": 82, "spore": 20})] == ["cap", "hypha"]
+    assert of(*lively, {"cap": 82, "spore": 20}) == []
+
+
 def test_the_running_month_only_when_it_is_already_above() -> None:
     assert of(*CALM, {"hypha": 2}, running=True) == []
     (found,) = of(*CALM, {"hypha": 400, "spore": 50}, running=True)

@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 from services.analytics.domain.forecast import (
     LEAST_MONTHS,
     TooLittleHistory,
+    _half_width,
     _student,
+    _Try,
     forecast,
     mean,
     seasonal_naive,
@@ -116,7 +118,16 @@ def test_what_is_noisier_has_a_wider_interval_and_what_is_further_off_too() -> N
     assert widths[0] * 4 < widths[1]
     first, last = noisy.items[0], noisy.items[-1]
     spans = [float(item.high) ** 0.5 - float(item.expected) ** 0.5 for item in (first, last)]
-    assert spans[0] < spans[1]
+    assert spans[1] / spans[0] == pytest.approx((1 + 2 * 0.2**2) ** 0.5, abs=0.001)
+
+
+def test_the_width_is_the_backtests_quantile_by_its_small_sample_rank_and_the_historys_spread() -> None:
+    """Nine errors of 1 to 9 have their 80 % quantile at rank 8; a history without a spread counts for four origins."""
+    tries = [_Try(ahead=1, forecast=100.0, came=(10.0 + error) ** 2) for error in range(1, 10)]
+    assert _half_width([25.0] * 11, tries) == pytest.approx((9 * 8 + 4 * 0) / 13)
+    exact = [_Try(1, 100.0, 100.0)]
+    spread = _student(0.9, 2) * 1 * (1 + 1 / 3) ** 0.5  # of roots 4, 5, 6
+    assert _half_width([16.0, 25.0, 36.0], exact) == pytest.approx((1 * 0 + 4 * spread) / 5)
 
 
 def test_the_simple_methods() -> None:
