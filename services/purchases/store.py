@@ -9,7 +9,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from pymongo import ASCENDING, DESCENDING, IndexModel, InsertOne, UpdateOne
@@ -32,6 +32,7 @@ COLLECTIONS: Final[Mapping[Kind, str]] = {
     "transaction": "transactions",
     "pool": "pools",
     "command": "commands",
+    "settings": "settings",
 }
 _SECTIONS: Final[Mapping[Kind, Section]] = {
     "purchase": "purchases",
@@ -40,9 +41,10 @@ _SECTIONS: Final[Mapping[Kind, Section]] = {
     "transaction": "wallet",
     "pool": "wallet",
     "command": "purchases",
+    "settings": "purchases",
 }
 _LIST = [("user", ASCENDING), ("tags", ASCENDING), ("at", DESCENDING), ("_id", DESCENDING)]
-_HEALTH_KEPT_SECONDS = 91 * 86_400  # a check of the ninetieth day is in a document that began a day before
+HEALTH_KEPT: Final = timedelta(days=91)  # a check of the ninetieth day is in a document that began a day before
 INDEXES: Mapping[str, Sequence[IndexModel]] = {
     "purchases": [IndexModel(_LIST, name="list"), outbox.INDEX],
     "deployments": [
@@ -51,14 +53,16 @@ INDEXES: Mapping[str, Sequence[IndexModel]] = {
         outbox.INDEX,
     ],
     "health": [
+        IndexModel([("user", ASCENDING)], name="user"),
         IndexModel([("deployment", ASCENDING), ("day", DESCENDING)], name="deployment"),
-        IndexModel([("day", ASCENDING)], name="kept", expireAfterSeconds=_HEALTH_KEPT_SECONDS),
+        IndexModel([("day", ASCENDING)], name="kept", expireAfterSeconds=int(HEALTH_KEPT.total_seconds())),
     ],
     "transactions": [
         IndexModel(_LIST, name="list"),
         IndexModel([("user", ASCENDING), ("sequence", ASCENDING)], name="ledger"),
     ],
     "pools": [IndexModel([("user", ASCENDING)], name="user")],
+    "settings": [IndexModel([("user", ASCENDING)], name="user")],
     "users": [IndexModel([("dirty", ASCENDING)], name="dirty", sparse=True)],
 }
 _MOST_TRIES = 20
@@ -169,7 +173,8 @@ class _Writing:
             own = {"_id": self.key, "user": self.user, "id": self.id, "version": 1}
             return InsertOne({**own, **self.state, **self._columns})
         version = self._known["version"]
-        change = {"$set": {"version": version + 1, **self.state, **self._columns}, **besides}
+        own = {"user": self.user, "id": self.id, "version": version + 1}  # whose, also where it was erased meanwhile
+        change = {"$set": {**own, **self.state, **self._columns}, **besides}
         return UpdateOne({"_id": self.key, "version": version}, change, upsert=True)
 
 
@@ -257,4 +262,5 @@ _COLUMNS: Final[Mapping[Kind, Callable[[_Writing], Document]]] = {
     "transaction": _transaction_columns,
     "pool": _no_columns,
     "command": _no_columns,
+    "settings": _no_columns,
 }

@@ -11,15 +11,16 @@ from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
 from typing import Any, Final, Literal
 
-from shared.contracts import marketplace, wallet
+from shared.contracts import identity, marketplace, profile, wallet
 from shared.contracts.envelope import Event, Payload
 from shared.contracts.times import microseconds
 
-Kind = Literal["purchase", "deployment", "health", "transaction", "pool", "command"]
+Kind = Literal["purchase", "deployment", "health", "transaction", "pool", "command", "settings"]
 Value = Any  # what a field holds: strings, numbers, Decimals, and mappings of them
 Stamp = tuple[int, int, str]  # weight, microseconds since 1970, the event's rank
 
 CREDENTIALS: Final = "credentials"
+SETTINGS: Final = "settings"  # the id of the one thing of that kind that a user has
 CHECK_SLOT: Final = timedelta(minutes=15)
 
 
@@ -55,7 +56,7 @@ def digest(*parts: str) -> str:
 
 
 def facts_of(event: Event[Payload]) -> list[Fact]:
-    """Everything that `event` says about purchases, deployments and the wallet."""
+    """Everything that `event` says about purchases, deployments, the wallet, and how the user wants them."""
     say = _SAYINGS.get(type(event.data))
     return list(say(_About(event), event.data)) if say else []
 
@@ -221,6 +222,14 @@ def _pool(about: _About, data: wallet.WalletPoolPositionChanged) -> Iterator[Fac
     yield about.say("pool", data.pool_id, "position", position)
 
 
+def _registered(about: _About, data: identity.UserRegistered | profile.ProfileUpdated) -> Iterator[Fact]:
+    yield from about.said("settings", SETTINGS, {"timezone": data.timezone})
+
+
+def _preferred(about: _About, data: profile.PreferencesUpdated) -> Iterator[Fact]:
+    yield from about.said("settings", SETTINGS, {"auto_renewal": data.auto_renewal_default})
+
+
 _SAYINGS: Final[Mapping[type[Payload], Callable[[_About, Any], Iterator[Fact]]]] = {
     marketplace.PurchaseCreated: _created,
     marketplace.PurchaseStatusChanged: _purchase_status,
@@ -236,5 +245,8 @@ _SAYINGS: Final[Mapping[type[Payload], Callable[[_About, Any], Iterator[Fact]]]]
     marketplace.CommandRefused: _refused,
     wallet.WalletTransactionPosted: _transaction,
     wallet.WalletPoolPositionChanged: _pool,
+    identity.UserRegistered: _registered,
+    profile.ProfileUpdated: _registered,
+    profile.PreferencesUpdated: _preferred,
 }
 USED_PAYLOADS: Final = tuple(_SAYINGS)
