@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 
 from mycelium.check import check
+from mycelium.legacy.command import import_legacy
 from mycelium.simulator.command import simulate
 from mycelium.stack.errors import StackError
 
@@ -67,3 +68,4 @@ def up(
 
 app.command()(simulate)
 app.command()(check)
+app.command("import-legacy")(import_legacy)

@@ -20,6 +20,7 @@ from mycelium.simulator.desk import READS, Desk
 from mycelium.simulator.moments import to_ms, to_time
 from mycelium.simulator.publishing import Publisher
 from shared.contracts.credentials import AccessCredentials, seal_for
+from shared.contracts.identity import UserErased
 from shared.contracts.reading import AnyEvent, Ignored, Poison, Reader
 from shared.contracts.topics import COMMANDS, IDENTITY
 
@@ -87,9 +88,14 @@ async def _answer(
         ]
         events = [outcome for outcome in outcomes if not isinstance(outcome, Ignored | Poison)]
         if events:
-            await _answer_all(sorted(events, key=lambda event: event.time), desk, publisher, save)
+            await _answer_all(sorted(events, key=_in_turn), desk, publisher, save)
         if fetched:
             await _commit(consumer)
+
+
+def _in_turn(event: AnyEvent) -> tuple[bool, datetime]:
+    """In order of time, but erasures first: nothing is said to who is about to be forgotten."""
+    return not isinstance(event.data, UserErased), event.time
 
 
 async def _answer_all(events: list[AnyEvent], desk: Desk, publisher: Publisher, save: Callable[[], None]) -> None:

@@ -5,7 +5,8 @@
     desk.acknowledged(event)     # the broker has the answer
 
 Each gives entries to be published in that order. What must survive a restart is in `overlay`; the rest comes again with
-the timeline. From a cancel or a stop on, the timeline is not heard about that purchase or deployment any more.
+the timeline. From a cancel or a stop on, the timeline is not heard about that purchase or deployment any more; from an
+erasure on, not about that user.
 """
 
 from collections.abc import Callable, Iterator
@@ -13,7 +14,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from mycelium.simulator.diary import Entry
-from mycelium.simulator.overlay import Account, Bought, Deployed, Overlay, Said
+from mycelium.simulator.overlay import Account, Bought, Deployed, Overlay, Said, others
 from mycelium.simulator.persona import personas
 from mycelium.simulator.replies import Refusal, move, moves, refund, sale, top_up
 from mycelium.simulator.scenario import Scenario
@@ -61,6 +62,8 @@ class Desk:
     def pass_on(self, entry: Entry) -> list[Entry]:
         """What to publish for an entry of the timeline, which must come in order, from the first on."""
         match entry[1].data:
+            case UserPayload(user_email=email) if self._owner(email) in self._overlay.left:
+                return []
             case WalletTransactionPosted() as transaction:
                 return self._recounted(entry, transaction)
             case ProductListed() as product:
@@ -84,10 +87,11 @@ class Desk:
         data = event.data
         assert isinstance(data, UserPayload)  # noqa: S101  (all of READS are)
         if isinstance(data, UserErased):
-            self._forget(data.user_email)
+            self._forget(data.user_email, event.time)
+        if self._is_of_the_erased(event):
             return []
-        key = self._key(event)
-        if key not in self._overlay.answers:
+        key, answers = self._key(event), self._overlay.answers.setdefault(self._owner(data.user_email), {})
+        if key not in answers:
             at = max(now, self._last.get(data.user_email, now) + _TICK)
             said = [
                 Said.first(f"answer-{key}-{n}", at + n * _TICK, payload)
@@ -96,13 +100,14 @@ class Desk:
             if not said:
                 return []
             self._last[data.user_email] = at + len(said) * _TICK
-            self._overlay.answers[key] = said
-        return [said.to(data.user_email) for said in self._overlay.answers[key]]
+            answers[key] = said
+        return [said.to(data.user_email) for said in answers[key]]
 
     def acknowledged(self, event: AnyEvent) -> None:
         """The broker has the answer: when the same comes again, there is nothing more to say."""
-        if (key := self._key(event)) in self._overlay.answers:
-            self._overlay.answers[key] = []
+        answers = self._overlay.answers.get(self._owner(event.data.key), {})
+        if (key := self._key(event)) in answers:
+            answers[key] = []
 
     def _decide(self, event: AnyEvent, key: str, at: datetime) -> list[UserPayload]:
         match event.data:
@@ -127,8 +132,8 @@ class Desk:
 
     def _welcome(self, new: UserRegistered, key: str) -> list[UserPayload]:
         """A first top-up for who is new here, so that they can buy."""
-        email = new.user_email
-        if email in self._simulated or self._owner(email) in self._overlay.postings:
+        email, owner = new.user_email, self._owner(new.user_email)
+        if (email in self._simulated and owner not in self._overlay.left) or owner in self._overlay.postings:
             return []
         line = self._post(email, WELCOME)
         return [top_up(email, f"tx-{key}", WELCOME, line, "Welcome to the marketplace")]
@@ -268,11 +273,24 @@ class Desk:
         self._overlay.postings[self._owner(email)] = account.postings
         return line
 
-    def _forget(self, email: str) -> None:
-        """An erased user who comes back begins anew; the simulated ones live on."""
-        if email not in self._simulated:
+    def _forget(self, email: str, at: datetime) -> None:
+        """An erased user who comes back begins anew. The same erasure, come again, takes nothing from them then."""
+        owner = self._owner(email)
+        left = self._overlay.left.get(owner)
+        if left is None or at > left.at:
+            things: dict[str, Bought | Deployed] = {**self._bought, **self._deployed}
+            self._overlay.leave(owner, at, {name for name, thing in things.items() if thing.owner == owner})
             self._accounts.pop(email, None)
-            self._overlay.postings.pop(self._owner(email), None)
+            self._last.pop(email, None)
+            self._bought, self._deployed = others(owner, self._bought), others(owner, self._deployed)
+
+    def _is_of_the_erased(self, event: AnyEvent) -> bool:
+        """Whether the event's user is gone, or was when it happened. Registering later brings them back."""
+        left = self._overlay.left.get(self._owner(event.data.key))
+        if left is None:
+            return False
+        left.back |= isinstance(event.data, UserRegistered) and event.time > left.at
+        return not left.back or event.time <= left.at
 
     def _owner(self, email: str) -> str:
         return self._scenario.namespace(email)

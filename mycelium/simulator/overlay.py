@@ -5,10 +5,11 @@ it was posted; whatever the timeline posts later is counted anew. So each wallet
 timeline with the same notes gives the same bytes again.
 """
 
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import ROUND_CEILING, Decimal
-from typing import Self
+from typing import Self, TypeVar
 
 import orjson
 from pydantic import AwareDatetime, BaseModel, JsonValue
@@ -67,11 +68,22 @@ class Said(BaseModel):
         return topic, make_event(payload, source=source, id=self.id, time=self.time)
 
 
+class Leave(BaseModel):
+    """An erased user: nothing of what was up to `at` is theirs any more, and nothing at all until they are `back`."""
+
+    at: AwareDatetime
+    back: bool = False
+
+
+T = TypeVar("T", Bought, Deployed)
+
+
 class Overlay(BaseModel):
-    """The notes. Users are digests. `answers` are by command; an acknowledged one is empty.
+    """The notes. Users are digests. `answers` are by user and command; an acknowledged one is empty.
 
     `bought` and `deployed` are of command origin; `cancelled` purchases and `held` deployments may be the timeline's.
-    Of a cancelled purchase, the timeline's last sequence before that is kept.
+    Of a cancelled purchase, the timeline's last sequence before that is kept. `left` are the erased users: there are
+    no notes of them but those since they are back, and the timeline is not heard about them any more.
     """
 
     postings: dict[str, list[Posting]] = {}
@@ -79,7 +91,23 @@ class Overlay(BaseModel):
     deployed: dict[str, Deployed] = {}
     cancelled: dict[str, int] = {}
     held: set[str] = set()
-    answers: dict[str, list[Said]] = {}
+    answers: dict[str, dict[str, list[Said]]] = {}
+    left: dict[str, Leave] = {}
+
+    def leave(self, owner: str, at: datetime, things: Container[str]) -> None:
+        """Forgets a user who was erased at that time, with their `things`: ids of purchases and deployments."""
+        self.left[owner] = Leave(at=at)
+        self.postings.pop(owner, None)
+        self.answers.pop(owner, None)
+        self.bought = others(owner, self.bought)
+        self.deployed = others(owner, self.deployed)
+        self.cancelled = {name: line for name, line in self.cancelled.items() if name not in things}
+        self.held = {name for name in self.held if name not in things}
+
+
+def others(owner: str, things: Mapping[str, T]) -> dict[str, T]:
+    """What of the things is not that owner's."""
+    return {name: thing for name, thing in things.items() if thing.owner != owner}
 
 
 @dataclass

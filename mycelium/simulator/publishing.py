@@ -55,7 +55,7 @@ class Publisher:
 
 @asynccontextmanager
 async def publisher(
-    kafka: str, *, idempotence: bool = True, ledger: BinaryIO | None = None
+    kafka: str, *, client_id: str = "simulator", idempotence: bool = True, ledger: BinaryIO | None = None
 ) -> AsyncIterator[Publisher]:
     """A publisher to the brokers at `kafka`, with the topics made; what was sent is settled on leaving.
 
@@ -64,7 +64,7 @@ async def publisher(
     await ensure_topics(kafka)
     producer = AIOKafkaProducer(
         bootstrap_servers=kafka,
-        client_id="simulator",
+        client_id=client_id,
         acks="all",
         enable_idempotence=idempotence,
         linger_ms=20,

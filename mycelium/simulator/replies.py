@@ -65,7 +65,7 @@ def sale(
         currency=product.currency,
         purchase_date=at,
         billing_cycle=product.billing_cycle,
-        service_period=_period(product, at, command.quantity),
+        service_period=_period(product, at, command),
         command_id=command.command_id,
     )
     yield WalletTransactionPosted(
@@ -181,13 +181,24 @@ def _monthly_cost(product: ProductListed, quantity: int) -> Decimal | None:
     return costs.get(product.billing_cycle or "one_time")
 
 
-def _period(product: ProductListed, at: datetime, quantity: int) -> ServicePeriod | None:
-    """Of hours, as many as were bought; of a subscription, its first cycle, for all that were bought."""
+def _period(product: ProductListed, at: datetime, command: PurchaseRequested) -> ServicePeriod | None:
+    """Of hours, as many as were bought; of a subscription, its first cycle, for all that were bought.
+
+    Only a subscription renews itself, where the user wants that.
+    """
     start, cycle = to_ms(at), product.billing_cycle
     if cycle == "hourly":
-        end = start + quantity * HOUR
+        end = to_time(start + command.quantity * HOUR)
     elif cycle in _MONTHS:
-        end = months_later(start, _MONTHS[cycle])
+        end = to_time(months_later(start, _MONTHS[cycle]))
     else:
         return None
-    return ServicePeriod(start_date=at, end_date=to_time(end), auto_renewal=False, hours_used=0.0, sessions_completed=0)
+    renews = bool(command.auto_renewal) and cycle in _MONTHS
+    return ServicePeriod(
+        start_date=at,
+        end_date=end,
+        auto_renewal=renews,
+        hours_used=0.0,
+        sessions_completed=0,
+        next_billing_date=end if renews else None,
+    )

@@ -9,10 +9,11 @@ from mycelium.stack.keeper import Program, nothing
 from mycelium.stack.ports import LOOPBACK, until_it_listens
 from shared.plumbing.topics import ensure_topics
 
-# What the embedded broker needs of its clients: it knows no idempotent producers, and a member that joins a group
-# waits for half the session timeout.
+# What the embedded broker needs of its clients: it knows no idempotent producers, a member that joins a group waits for
+# half the session timeout, and it drops the connection on which it is asked to delete records.
 CLIENT_SETTINGS = {
     "KAFKA_ENABLE_IDEMPOTENCE": "false",
+    "KAFKA_DELETE_RECORDS": "false",
     "KAFKA_SESSION_TIMEOUT_MS": "1500",
     "KAFKA_HEARTBEAT_INTERVAL_MS": "400",
 }

@@ -14,7 +14,7 @@ from mycelium.stack.errors import StackError
 from services.purchases.vault.make_keys import make_keys
 
 # How many random bytes each is made of. They are made at the first start and kept, so that tokens stay valid.
-_SECRETS = {"INTERNAL_KEY": 48, "TOKEN_KEY": 48, "DEMO_PASSWORD": 12}
+_SECRETS = {"INTERNAL_KEY": 48, "TOKEN_KEY": 48, "EXPORT_KEY": 48, "DEMO_PASSWORD": 12}
 
 
 @dataclass(frozen=True)

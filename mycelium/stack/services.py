@@ -47,9 +47,8 @@ def programs(
     }
     service = common | {"MONGO_URL": addresses.mongo}
     own = {"purchases": {name: secrets[name] for name in ("CREDENTIALS_PRIVATE_JWK", "CREDENTIALS_KEKS")}}
-    gateway = (
-        common | {"TOKEN_KEY": secrets["TOKEN_KEY"]} | {f"{name.upper()}_URL": addresses.url(name) for name in SERVICES}
-    )
+    gateway = common | {name: secrets[name] for name in ("TOKEN_KEY", "EXPORT_KEY")}
+    gateway |= {f"{name.upper()}_URL": addresses.url(name) for name in SERVICES}
     return [
         _program(name, addresses, gateway if name == GATEWAY else service | own.get(name, {}), http) for name in NAMES
     ]

@@ -23,7 +23,7 @@ def routes(store: ActivityStore, tokens: InternalTokens) -> APIRouter:
     @router.get("/activities", response_model=ActivityPage)
     async def activities(email: User, query: Annotated[ActivityQuery, Query()]) -> Response:
         found = await store.page(email, query, after(email, query.cursor))
-        return _json(page(email, found, query.limit, [_shown(document) for document in found[: query.limit]]))
+        return _json(page(email, found, query.limit, [shown(document) for document in found[: query.limit]]))
 
     @router.get("/activities/summary", response_model=dict[str, int])
     async def summary(email: User, query: Annotated[SummaryQuery, Query()]) -> Response:
@@ -32,7 +32,8 @@ def routes(store: ActivityStore, tokens: InternalTokens) -> APIRouter:
     return router
 
 
-def _shown(document: Document) -> Document:
+def shown(document: Document) -> Document:
+    """A stored activity as a `UserActivity`."""
     return {
         "id": document["_id"],
         "user_email": document["user"],

@@ -7,14 +7,15 @@ from services.activity.store import ActivityStore
 from shared.contracts.reading import AnyEvent, Reader
 from shared.contracts.topics import EVENT_TOPICS
 from shared.folds.consent import choice_of
+from shared.plumbing import erasure
 from shared.plumbing.consume import Stored
 
 TOPICS = tuple(topic for topic in EVENT_TOPICS if "activity" in topic.consumers)
 
 
 def reader() -> Reader:
-    """Reads the events that tell of an activity, and ignores the others of the contract."""
-    return Reader(USED_PAYLOADS)
+    """Reads the events that tell of an activity or of who is gone, and ignores the others of the contract."""
+    return Reader((*USED_PAYLOADS, *erasure.PAYLOADS))
 
 
 async def apply(store: ActivityStore, events: Sequence[AnyEvent]) -> Stored:

@@ -5,11 +5,12 @@ from typing import NoReturn
 
 from fastapi import FastAPI
 
-from services.activity import api, consumer
+from services.activity import api, consumer, portable
 from services.activity.settings import Settings
 from services.activity.store import INDEXES, ActivityStore
 from shared.plumbing import mongo
 from shared.plumbing.consume import Consumer
+from shared.plumbing.erasure import Erasure
 from shared.plumbing.internal_auth import InternalTokens
 from shared.plumbing.publish import Publisher
 from shared.plumbing.repeat import Every
@@ -29,18 +30,24 @@ def build_app(settings: Settings) -> FastAPI:
     database = client[NAME]
     store = ActivityStore(database, settings.keep_per_user)
     publisher = Publisher(NAME, settings)
-    consuming = Consumer(NAME, settings, consumer.TOPICS, consumer.reader(), partial(consumer.apply, store), publisher)
+    erasure = Erasure(NAME, settings, database, publisher, store.erase)
+    consuming = Consumer(
+        NAME, settings, consumer.TOPICS, consumer.reader(), partial(consumer.apply, store), publisher, erasure
+    )
     runtime = Runtime(
         prepare=[
             partial(ensure_topics, settings.kafka_bootstrap_servers),
             partial(mongo.ensure_indexes, database, INDEXES),
             publisher.start,
+            erasure.prepare,
         ],
         jobs=[consuming, Watchdog(consuming, settings.stuck_after_seconds), Every(1.0, "trim", store.settle)],
         close=[publisher.stop, partial(mongo.close, client)],
     )
     app = service_app("Activity", runtime, client, consuming.trouble, {"lag": consuming.lag})
-    app.include_router(api.routes(store, InternalTokens(settings.internal_key)))
+    tokens = InternalTokens(settings.internal_key)
+    app.include_router(api.routes(store, tokens))
+    app.include_router(portable.routes(store, database, settings.keep_per_user, erasure, publisher, tokens))
     return app
 
 

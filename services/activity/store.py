@@ -7,7 +7,7 @@ order of two events with it.
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime
 from re import escape
@@ -85,6 +85,15 @@ class ActivityStore:
         await self._remove_forbidden(_narrowed(before, await self._consents(low_users)))
         await self._trim(added)
         return Written(len(allowed) - known, known, frozenset(a.user for a in allowed))
+
+    async def erase(self, users: Set[str]) -> int:
+        """Removes all that is kept of the users; how many documents that was."""
+        theirs = list(users)
+        activities = await self._activities.delete_many({"user": {"$in": theirs}})
+        choices = await self._choices.delete_many({"_id": {"$in": theirs}})
+        for kind in [(user, low) for user in users for low in (False, True)]:
+            self._stored.pop(kind, None)
+        return int(activities.deleted_count + choices.deleted_count)
 
     async def page(self, user: str, query: ActivityQuery, after: Position | None) -> list[Document]:
         """Up to `query.limit` + 1 documents of the user's timeline, newest first, that match and come after `after`."""

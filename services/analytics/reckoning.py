@@ -18,7 +18,7 @@ from services.analytics.domain.usage import DeploymentFigures
 from services.analytics.presences import Presences
 from shared.contracts.times import as_time, microseconds
 from shared.folds import deployment, purchase
-from shared.folds.facts import key_of
+from shared.folds.facts import SETTINGS, key_of
 from shared.folds.state import members, value
 from shared.plumbing.mongo import Database, Document
 
@@ -63,12 +63,12 @@ class Reckoning:
 
     async def wants_billing_alerts(self, user: str) -> bool:
         """Whether the user wants to be told of budgets; they do until they say otherwise."""
-        settings = await self._settings.find_one({"_id": key_of(user, "")}) or {"fields": {}}
+        settings = await self._settings.find_one({"_id": key_of(user, SETTINGS)}) or {"fields": {}}
         return value(settings, "billing_alerts", default=True) is True
 
     async def taste_of(self, user: str) -> Taste:
         """What of the user's preferences counts for recommendations."""
-        settings = await self._settings.find_one({"_id": key_of(user, "")}) or {"fields": {}}
+        settings = await self._settings.find_one({"_id": key_of(user, SETTINGS)}) or {"fields": {}}
         low, high = value(settings, "price_range_filter") or (None, None)
         return Taste(
             blocked=frozenset(value(settings, "blocked_providers", ())),
@@ -91,7 +91,7 @@ class Reckoning:
     async def _work_out(self, known: Document) -> Document:
         """Stores what follows from the facts, unless the user was marked again meanwhile: then the mark stays."""
         user, marked, now = known["_id"], known.get("marked", {}), datetime.now(UTC)
-        settings = await self._settings.find_one({"_id": key_of(user, "")}) or {"fields": {}, "members": {}}
+        settings = await self._settings.find_one({"_id": key_of(user, SETTINGS)}) or {"fields": {}, "members": {}}
         zone_name = str(months.zone_of(value(settings, "timezone")))
         zone = months.zone_of(zone_name)
         for key in marked.get("deployments", ()):

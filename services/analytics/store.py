@@ -160,5 +160,5 @@ KINDS: Final[Mapping[Kind, Keeping]] = {
     "deployment": Keeping("deployments", _deployment_columns),
     "health": Keeping("health", _health_columns),
     "transaction": Keeping("transactions", _transaction_columns, refunded),
-    "user": Keeping("settings"),
+    "settings": Keeping("settings"),
 }

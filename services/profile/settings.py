@@ -1,10 +1,12 @@
 """The profile service's settings."""
 
-from shared.plumbing.settings import ProcessSettings
+from pydantic import PositiveInt
+
+from shared.plumbing.settings import ServiceSettings
 
 
-class Settings(ProcessSettings):
-    """What every process has, and the database."""
+class Settings(ServiceSettings):
+    """What every service with a projection has, and how many wrong passwords an address may give before it waits."""
 
     port: int = 8103
-    mongo_url: str
+    free_failures_per_address: PositiveInt = 50

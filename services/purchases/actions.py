@@ -10,11 +10,14 @@ from services.purchases.credentials import NotOpenableError, Vault
 from services.purchases.reading import Reading
 from services.purchases.store import PurchaseStore
 from shared.contracts.build import make_event
+from shared.contracts.envelope import Event, UserPayload
 from shared.contracts.marketplace import PurchaseRated
 from shared.contracts.purchase_views import CancelBody, DeploymentCommandBody, PurchaseBody, RatingBody
 from shared.contracts.purchases import CredentialsRevealed
 from shared.contracts.topics import PURCHASES
+from shared.folds.facts import Kind
 from shared.folds.state import value
+from shared.plumbing.erasure import Erasure
 from shared.plumbing.internal_api import user
 from shared.plumbing.internal_auth import InternalTokens
 from shared.plumbing.outbox import Relay
@@ -24,7 +27,13 @@ Key = Annotated[str | None, Header(alias="idempotency-key", min_length=1, max_le
 
 
 def routes(
-    reading: Reading, commands: CommandStore, store: PurchaseStore, vault: Vault, relay: Relay, tokens: InternalTokens
+    reading: Reading,
+    commands: CommandStore,
+    store: PurchaseStore,
+    vault: Vault,
+    relay: Relay,
+    erasure: Erasure,
+    tokens: InternalTokens,
 ) -> APIRouter:
     """The changes. Each is made for the user that the gateway's signed call names; another's thing is a 404."""
     router = APIRouter()
@@ -32,20 +41,23 @@ def routes(
 
     async def accepted(email: str, request: Request, key: str | None) -> Response:
         try:
-            command_id = await commands.request(email, request, key)
+            async with erasure.writing(email):
+                command_id = await commands.request(email, request, key)
         except OtherBodyError:
             detail = "This Idempotency-Key was used for another request; use a new key for a new request."
             raise ProblemError(422, "idempotency-key-reused", detail) from None
         relay.wake()
         return answer({"command_id": command_id}, 202)
 
+    async def told(email: str, kind: Kind, id: str, event: Event[UserPayload]) -> None:
+        async with erasure.writing(email):
+            found(await store.tell(kind, id, PURCHASES, event) or None, kind)
+        relay.wake()
+
     @router.put("/purchases/{purchase_id}/rating")
     async def rate(email: User, purchase_id: str, body: RatingBody) -> Response:
         rated = PurchaseRated(user_email=email, purchase_id=purchase_id, rating=body.rating, review=body.review)
-        found(
-            await store.tell("purchase", purchase_id, PURCHASES, make_event(rated, source=SOURCE)) or None, "purchase"
-        )
-        relay.wake()
+        await told(email, "purchase", purchase_id, make_event(rated, source=SOURCE))
         return answer(await reading.purchase(email, purchase_id))
 
     @router.post("/purchases")
@@ -79,8 +91,7 @@ def routes(
         except NotOpenableError:
             raise ProblemError(404, "not-found", "You have no such credentials.") from None
         revealed = make_event(CredentialsRevealed(user_email=email, deployment_id=deployment_id), source=SOURCE)
-        found(await store.tell("deployment", deployment_id, PURCHASES, revealed) or None, "deployment")
-        relay.wake()
+        await told(email, "deployment", deployment_id, revealed)
         return Response(credentials.revealed(), media_type="application/json")
 
     return router

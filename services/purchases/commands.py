@@ -11,19 +11,21 @@ from pymongo import ASCENDING, IndexModel
 from pymongo.errors import DuplicateKeyError
 
 from services.purchases.domain.commands import Action, Command, Outcome, may_answer, outcome
+from services.purchases.domain.settings import renews
 from services.purchases.tags import EVERYTHING, tag
 from shared.contracts.build import make_event
 from shared.contracts.envelope import UserPayload
 from shared.contracts.purchases import DeploymentCommandRequested, PurchaseCancelRequested, PurchaseRequested
 from shared.contracts.times import microseconds, rfc3339
 from shared.contracts.topics import COMMANDS
-from shared.folds.facts import digest, key_of
+from shared.folds.facts import SETTINGS, digest, key_of
 from shared.folds.state import empty
 from shared.plumbing import outbox
 from shared.plumbing.mongo import Database, Document
 
 INDEXES: Final = {
     "commands": [
+        IndexModel([("user", ASCENDING)], name="user"),
         IndexModel(
             [("user", ASCENDING), ("idempotency", ASCENDING)],
             name="idempotency",
@@ -72,6 +74,7 @@ class CommandStore:
         self._commands = database["commands"]
         self._purchases = database["purchases"]
         self._deployments = database["deployments"]
+        self._settings = database["settings"]
         self._limit = int(limit_seconds * 1_000_000)
 
     async def request(self, user: str, request: Request, idempotency_key: str | None) -> str:
@@ -80,7 +83,7 @@ class CommandStore:
         With a key that was used before for the same request, the id of then. Raises OtherBodyError for another one.
         """
         command_id = str(uuid4())
-        event = make_event(request.payload(user, command_id), source=SOURCE)
+        event = make_event(await self._as_preferred(request.payload(user, command_id)), source=SOURCE)
         document: Document = {
             "_id": key_of(user, command_id),
             "user": user,
@@ -100,6 +103,13 @@ class CommandStore:
         except DuplicateKeyError:
             return await self._requested_before(user, document)
         return command_id
+
+    async def _as_preferred(self, payload: UserPayload) -> UserPayload:
+        """An order says whether the user wants it renewed; the request itself is the same whatever they prefer."""
+        if not isinstance(payload, PurchaseRequested):
+            return payload
+        settings = await self._settings.find_one({"_id": key_of(payload.user_email, SETTINGS)})
+        return payload.model_copy(update={"auto_renewal": renews(settings)})
 
     async def _requested_before(self, user: str, document: Document) -> str:
         known = await self._commands.find_one({"user": user, "idempotency": document["idempotency"]})

@@ -9,15 +9,15 @@ from services.purchases.store import PurchaseStore
 from shared.contracts.reading import AnyEvent, Poison, Reader
 from shared.contracts.topics import EVENT_TOPICS
 from shared.folds.facts import CREDENTIALS, USED_PAYLOADS, facts_of
-from shared.plumbing import metrics
+from shared.plumbing import erasure, metrics
 from shared.plumbing.consume import Stored
 
 TOPICS: Final = tuple(topic for topic in EVENT_TOPICS if "purchases" in topic.consumers)
 
 
 def reader() -> Reader:
-    """Reads the events that say something about what a user has, and ignores the others of the contract."""
-    return Reader(USED_PAYLOADS)
+    """Reads the events that say what a user has or who is gone, and ignores the others of the contract."""
+    return Reader({*USED_PAYLOADS, *erasure.PAYLOADS})
 
 
 async def apply(store: PurchaseStore, vault: Vault, events: Sequence[AnyEvent]) -> Stored:

@@ -47,9 +47,12 @@ class Vault:
             raise NotOpenableError
         return AccessCredentials.model_validate_json(key.open(deployment_id, sealed))
 
-    async def forget(self, user: str) -> None:
-        """Deletes the user's key, so that nothing that was sealed for them can be opened any more, wherever it is."""
-        await self._data_keys.forget(user)
+    async def forget(self, user: str) -> int:
+        """Deletes the user's key, so that nothing that was sealed for them can be opened any more, wherever it is.
+
+        How many keys that were: 0 or 1.
+        """
+        return await self._data_keys.forget(user)
 
     async def check(self) -> None:
         """For the start: whether the key-encrypting keys fit the data keys in use.

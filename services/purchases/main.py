@@ -5,9 +5,10 @@ from typing import NoReturn
 
 from fastapi import FastAPI, Response
 
-from services.purchases import actions, api, commands, consumer, store
+from services.purchases import actions, api, commands, consumer, portable, store
 from services.purchases.commands import CommandStore
 from services.purchases.credentials import Vault
+from services.purchases.erasing import Eraser
 from services.purchases.overview import Overviews
 from services.purchases.reading import Reading
 from services.purchases.settings import Settings
@@ -19,6 +20,7 @@ from services.purchases.vault.rewrapping import Rewrapper
 from services.purchases.vault.unsealing import Unsealer
 from shared.plumbing import mongo
 from shared.plumbing.consume import Consumer
+from shared.plumbing.erasure import Erasure
 from shared.plumbing.internal_auth import InternalTokens
 from shared.plumbing.outbox import Relay
 from shared.plumbing.publish import Publisher
@@ -45,14 +47,16 @@ def build_app(settings: Settings) -> FastAPI:
     vault = Vault(database, keks, Unsealer.parse(settings.credentials_private_jwk))
     facts, overviews = PurchaseStore(database), Overviews(database)
     rewrapper = Rewrapper(DataKeys(database, keks))
+    erasure = Erasure(NAME, settings, database, publisher, Eraser(database, vault).erase)
     consuming = Consumer(
-        NAME, settings, consumer.TOPICS, consumer.reader(), partial(consumer.apply, facts, vault), publisher
+        NAME, settings, consumer.TOPICS, consumer.reader(), partial(consumer.apply, facts, vault), publisher, erasure
     )
     runtime = Runtime(
         prepare=[
             partial(ensure_topics, settings.kafka_bootstrap_servers),
             partial(mongo.ensure_indexes, database, _INDEXES),
             publisher.start,
+            erasure.prepare,
             vault.check,
         ],
         jobs=[
@@ -67,10 +71,10 @@ def build_app(settings: Settings) -> FastAPI:
     figures = {"lag": consuming.lag, "outbox": relay.pending, "data_keys_to_rewrap": rewrapper.pending}
     app = service_app("Purchases", runtime, client, consuming.trouble, figures)
     tokens, reading = InternalTokens(settings.internal_key), Reading(database)
+    asked = CommandStore(database, settings.command_limit_seconds)
     app.include_router(api.routes(reading, overviews, tokens))
-    app.include_router(
-        actions.routes(reading, CommandStore(database, settings.command_limit_seconds), facts, vault, relay, tokens)
-    )
+    app.include_router(actions.routes(reading, asked, facts, vault, relay, erasure, tokens))
+    app.include_router(portable.routes(database, facts, overviews, asked, erasure, publisher, tokens))
 
     @app.get("/jwks.json")
     async def jwks() -> Response:

@@ -9,10 +9,13 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from services.purchases.domain.settings import Months, months_at, zone_of
+from services.purchases.ported import is_imported
 from services.purchases.tags import EVERYTHING, tag
 from services.purchases.views import UPTIME_WINDOW, deployment_view
 from shared.contracts.times import microseconds
 from shared.folds import deployment, wallet
+from shared.folds.facts import SETTINGS, key_of
 from shared.folds.purchase import money
 from shared.folds.state import members, value
 from shared.plumbing.mongo import Database, Document
@@ -33,12 +36,13 @@ class Overviews:
         self._deployments = database["deployments"]
         self._health = database["health"]
         self._transactions = database["transactions"]
+        self._settings = database["settings"]
 
     async def of(self, user: str) -> Document:
         """The user's `{overview, blocks, version}`, true as of now; worked out first where it is marked or outdated."""
         for _ in range(_TRIES):
             known = await self._users.find_one({"_id": user}) or {"_id": user, "version": 0}
-            if "dirty" not in known and known.get("overview", {}).get("month") == _month(datetime.now(UTC)):
+            if "dirty" not in known and known.get("until", datetime.min.replace(tzinfo=UTC)) > datetime.now(UTC):
                 break
             known = await self._work_out(known)
         return known
@@ -58,7 +62,9 @@ class Overviews:
         blocks = {number: block for number, block in blocks.items() if block is not None}
         for key in marked.get("deployments", ()):
             await self._keep_failures(key)
-        ready = {"blocks": blocks, "overview": await self._overview(user, blocks, datetime.now(UTC))}
+        now = datetime.now(UTC)
+        months = months_at(now, zone_of(await self._settings.find_one({"_id": key_of(user, SETTINGS)})))
+        ready = {"blocks": blocks, "overview": await self._overview(user, blocks, months, now), "until": months.next}
         as_read = {"_id": user, "version": known["version"]}
         await self._users.update_one(as_read, {"$set": ready, "$unset": {"dirty": "", "marked": ""}})
         return {**known, **ready}
@@ -80,17 +86,15 @@ class Overviews:
         kept = [[check.at, check.healthy] for check in failures]
         await self._deployments.update_one({"_id": key}, {"$set": {"decisive": kept}})
 
-    async def _overview(self, user: str, blocks: Document, now: datetime) -> Document:
-        this_month = now.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
-        last_month = (this_month - timedelta(days=1)).replace(day=1)
+    async def _overview(self, user: str, blocks: Document, months: Months, now: datetime) -> Document:
         active = await self._active(user, now)
         return {
-            "month": _month(now),
+            "month": months.name,
             "active_deployments": active[:_SHOWN],
             "active_deployments_count": len(active),
-            "spent_this_month": await self._spent(user, this_month, now),
-            "spent_last_month": await self._spent(user, last_month, this_month),
-            "wallet": {**wallet.wallet_of(blocks), "change_this_month": await self._moved(user, this_month)},
+            "spent_this_month": await self._spent(user, months.this, now),
+            "spent_last_month": await self._spent(user, months.last, months.this),
+            "wallet": {**wallet.wallet_of(blocks), "change_this_month": await self._moved(user, months.this)},
         }
 
     async def _active(self, user: str, now: datetime) -> list[Document]:
@@ -127,9 +131,6 @@ def checks_in(day: Document) -> list[deployment.Check]:
 
 
 def _line(document: Document) -> wallet.Line:
-    _weight, at, event, line = document["fields"]["line"]
-    return wallet.Line(line["sequence"], at, event, line["amount"], line["balance_after"], line["currency"])
-
-
-def _month(now: datetime) -> str:
-    return f"{now:%Y-%m}"
+    weight, at, event, line = document["fields"]["line"]
+    amounts = (line["amount"], line["balance_after"], line["currency"])
+    return wallet.Line(line["sequence"], at, event, *amounts, imported=is_imported(weight))

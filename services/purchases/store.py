@@ -8,7 +8,7 @@ A write finds the `version` that was read, or is folded again.
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from pymongo import ASCENDING, DESCENDING, IndexModel, UpdateOne
@@ -29,9 +29,10 @@ _SECTIONS: Final[Mapping[Kind, Section]] = {
     "transaction": "wallet",
     "pool": "wallet",
     "command": "purchases",
+    "settings": "purchases",
 }
 _LIST = [("user", ASCENDING), ("tags", ASCENDING), ("at", DESCENDING), ("_id", DESCENDING)]
-_HEALTH_KEPT_SECONDS = 91 * 86_400  # a check of the ninetieth day is in a document that began a day before
+HEALTH_KEPT: Final = timedelta(days=91)  # a check of the ninetieth day is in a document that began a day before
 INDEXES: Mapping[str, Sequence[IndexModel]] = {
     "purchases": [IndexModel(_LIST, name="list"), outbox.INDEX],
     "deployments": [
@@ -40,14 +41,16 @@ INDEXES: Mapping[str, Sequence[IndexModel]] = {
         outbox.INDEX,
     ],
     "health": [
+        IndexModel([("user", ASCENDING)], name="user"),
         IndexModel([("deployment", ASCENDING), ("day", DESCENDING)], name="deployment"),
-        IndexModel([("day", ASCENDING)], name="kept", expireAfterSeconds=_HEALTH_KEPT_SECONDS),
+        IndexModel([("day", ASCENDING)], name="kept", expireAfterSeconds=int(HEALTH_KEPT.total_seconds())),
     ],
     "transactions": [
         IndexModel(_LIST, name="list"),
         IndexModel([("user", ASCENDING), ("sequence", ASCENDING)], name="ledger"),
     ],
     "pools": [IndexModel([("user", ASCENDING)], name="user")],
+    "settings": [IndexModel([("user", ASCENDING)], name="user")],
     "users": [IndexModel([("dirty", ASCENDING)], name="dirty", sparse=True)],
 }
 
@@ -161,4 +164,5 @@ KINDS: Final[Mapping[Kind, Keeping]] = {
     "transaction": Keeping("transactions", _transaction_columns, _sequence),
     "pool": Keeping("pools"),
     "command": Keeping("commands"),
+    "settings": Keeping("settings"),
 }

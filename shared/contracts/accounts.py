@@ -4,21 +4,24 @@ from typing import Annotated
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, SecretStr
 
-from shared.contracts.types import Email, Label, Name, Text
+from shared.contracts.profiles import AnyCountry, AnyLine, AnyTimeZone
+from shared.contracts.types import Count, Email, Id, Label, Text, UtcTime
 
 PASSWORD_MIN, PASSWORD_MAX = 8, 256
+
+
+def _as_text(password: SecretStr) -> SecretStr:
+    if len(password) > PASSWORD_MAX:
+        raise ValueError(f"should have at most {PASSWORD_MAX} characters")
+    if any("\ud800" <= character <= "\udfff" for character in password.get_secret_value()):
+        raise ValueError("should be text: half a surrogate pair is none")
+    return password
 
 
 def _long_enough(password: SecretStr) -> SecretStr:
     if not PASSWORD_MIN <= len(password) <= PASSWORD_MAX:
         raise ValueError(f"should have {PASSWORD_MIN} to {PASSWORD_MAX} characters")
-    return password
-
-
-def _not_too_long(password: SecretStr) -> SecretStr:
-    if len(password) > PASSWORD_MAX:
-        raise ValueError(f"should have at most {PASSWORD_MAX} characters")
-    return password
+    return _as_text(password)
 
 
 NewPassword = Annotated[
@@ -26,7 +29,7 @@ NewPassword = Annotated[
     AfterValidator(_long_enough),
     Field(json_schema_extra={"minLength": PASSWORD_MIN, "maxLength": PASSWORD_MAX}),
 ]
-Password = Annotated[SecretStr, AfterValidator(_not_too_long), Field(json_schema_extra={"maxLength": PASSWORD_MAX})]
+Password = Annotated[SecretStr, AfterValidator(_as_text), Field(json_schema_extra={"maxLength": PASSWORD_MAX})]
 
 
 class _Request(BaseModel):
@@ -40,9 +43,9 @@ class Registration(_Request):
 
     email: Email
     password: NewPassword
-    display_name: Name | None = None
-    country: Label | None = None
-    timezone: Label | None = None
+    display_name: AnyLine = None
+    country: AnyCountry = None
+    timezone: AnyTimeZone = None
 
 
 class Credentials(_Request):
@@ -53,10 +56,11 @@ class Credentials(_Request):
 
 
 class Login(_Request):
-    """What the gateway asks the profile service to open a session for."""
+    """What the gateway asks the profile service to open a session for. `address` is the client's, as it was seen."""
 
     credentials: Credentials
     user_agent: Text | None = None
+    address: Label | None = None
 
 
 class OpenedSession(BaseModel):
@@ -67,6 +71,29 @@ class OpenedSession(BaseModel):
     expires_at: AwareDatetime
 
 
+class ExternalSession(_Request):
+    """A session that an outside issuer's token stands for; it ends with the token, or when its user ends it."""
+
+    expires_at: UtcTime
+    user_agent: Text | None = None
+
+
+class ListedSession(BaseModel):
+    """Where the user is signed in. Times are in UTC; `last_seen_at` is true to a few minutes."""
+
+    id: str
+    user_agent: str | None
+    opened_at: AwareDatetime
+    last_seen_at: AwareDatetime
+    expires_at: AwareDatetime
+
+
+class SessionList(BaseModel):
+    """The sessions that are alive, the newest first."""
+
+    items: list[ListedSession]
+
+
 class Account(BaseModel):
     """The account that was made. `user_id` is how other users may know it."""
 
@@ -74,9 +101,32 @@ class Account(BaseModel):
     email: str
 
 
-class PasswordCheck(BaseModel):
+class PasswordCheck(_Request):
     """Asks whether this is the password of the user on whose behalf the call is made."""
 
-    model_config = ConfigDict(strict=True, frozen=True, extra="forbid", hide_input_in_errors=True)
+    password: Password
 
-    password: SecretStr
+
+class PasswordChange(_Request):
+    """A new password in place of the old one."""
+
+    old: Password
+    new: NewPassword
+
+
+class PasswordChangeFrom(PasswordChange):
+    """A new password, changed from within the session `session_id`: all the user's other sessions end."""
+
+    session_id: Id
+
+
+class ExportDone(_Request):
+    """A copy of everything was taken: how many things it holds."""
+
+    items: Count
+
+
+class ImportDone(ExportDone):
+    """A copy was put back: `added` things of it were not here."""
+
+    added: Count

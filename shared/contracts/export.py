@@ -1,4 +1,5 @@
-"""Writes the contract for those who do not read Python: a JSON Schema per event type and one AsyncAPI document.
+"""Writes the contract for those who do not read Python: a JSON Schema per event type, one of an export, and one
+AsyncAPI document.
 
 `python -m shared.contracts.export` (`make schemas`) compares what it would write with what is in the tree and refuses a
 change that breaks an older publisher or reader.
@@ -12,6 +13,7 @@ from typing import Any
 from shared.contracts.asyncapi import Json, PlainJsonSchema, asyncapi_document
 from shared.contracts.compatibility import breaking_changes
 from shared.contracts.envelope import Payload, event_model
+from shared.contracts.portable import FORMAT, SCHEMA_PATH, VERSION, ExportFile
 from shared.contracts.topics import PAYLOADS
 
 FOLDER = Path(__file__).parent
@@ -25,9 +27,16 @@ def event_schema(payload: type[Payload]) -> Json:
     return {"$schema": "https://json-schema.org/draft/2020-12/schema"} | schema | words
 
 
+def portable_schema() -> Json:
+    """The JSON Schema (draft 2020-12) of the file that holds everything about one user."""
+    schema = ExportFile.model_json_schema(schema_generator=PlainJsonSchema)
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": SCHEMA_PATH} | schema
+
+
 def documents() -> dict[str, Json]:
     """Everything that is exported: the path below this package's folder -> the document."""
     schemas = {f"schemas/{name}.json": event_schema(payload) for name, payload in PAYLOADS.items()}
+    schemas[f"schemas/{FORMAT}.v{VERSION}.json"] = portable_schema()
     return schemas | {ASYNCAPI: asyncapi_document()}
 
 

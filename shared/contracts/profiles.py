@@ -8,15 +8,15 @@ import unicodedata
 from datetime import datetime
 from decimal import Decimal
 from functools import cache
-from typing import Annotated, Any, Final, Literal, Self
+from typing import Annotated, Any, Final, Literal
 from urllib.parse import urlsplit
 from zoneinfo import available_timezones
 
 from babel import Locale, UnknownLocaleError
 from babel.core import get_global
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
-from shared.contracts.types import Currency, Id, Label, Price
+from shared.contracts.types import Currency, Id, Price
 
 Visibility = Literal["public", "limited", "private"]
 Theme = Literal["light", "dark", "auto"]
@@ -26,7 +26,8 @@ OWN_CURRENCY: Final = "TFP"
 _E164 = re.compile(r"\+[1-9]\d{6,14}", re.ASCII)
 _NETWORK = re.compile(r"[a-z0-9][a-z0-9_.-]{0,31}", re.ASCII)
 _TURNING = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"  # the reading direction
-_MOST_LINKS, _MOST_PROVIDERS = 20, 200
+MOST_LINKS: Final = 20
+_MOST_PROVIDERS = 200
 
 
 def cleaned(text: str) -> str:
@@ -34,26 +35,31 @@ def cleaned(text: str) -> str:
 
     Line breaks and tabs stay.
     """
-    kept = (c for c in unicodedata.normalize("NFC", text) if c in "\n\t" or not _is_control(c))
-    return "".join(kept).strip()
+    kept = "".join(c for c in text if c in "\n\t" or not _is_control(c))
+    return unicodedata.normalize("NFC", kept).strip()
 
 
-def _is_control(character: str) -> bool:
-    return (
-        unicodedata.category(character) == "Cc" or character in "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
-    )
-
-
-def _line(text: str) -> str:
+def one_line(text: str) -> str:
+    """The cleaned text in one line, with one blank between its words."""
     return " ".join(cleaned(text).split())
 
 
+def _is_control(character: str) -> bool:
+    """Half a surrogate pair counts as one: JSON can hold it, and UTF-8 cannot."""
+    return unicodedata.category(character) in ("Cc", "Cs") or character in _TURNING
+
+
 def _clean_line(value: object) -> object:
-    return (_line(value) or None) if isinstance(value, str) else value
+    return one_line(value) if isinstance(value, str) else value
 
 
 def _clean_text(value: object) -> object:
-    return (cleaned(value) or None) if isinstance(value, str) else value
+    return cleaned(value) if isinstance(value, str) else value
+
+
+def _nothing(value: object) -> object:
+    """A form sends an empty field for one that was emptied."""
+    return None if isinstance(value, str) and not cleaned(value) else value
 
 
 def web_address(value: str) -> str:
@@ -118,7 +124,7 @@ def _phone(value: str) -> str:
     return number
 
 
-def _links(value: dict[str, str]) -> dict[str, str]:
+def _links(value: dict[str, str | None]) -> dict[str, str | None]:
     if not all(_NETWORK.fullmatch(name) for name in value):
         raise ValueError("the names should be of small letters, digits and . _ -, at most 32, such as github")
     return value
@@ -128,15 +134,26 @@ def _different(value: list[str]) -> list[str]:
     return list(dict.fromkeys(value))
 
 
-Line = Annotated[str, BeforeValidator(_clean_line), Field(min_length=1, max_length=100)]
-Bio = Annotated[str, BeforeValidator(_clean_text), Field(min_length=1, max_length=1_000)]
+_MayBeEmpty = BeforeValidator(_nothing)
+MOST_CHARACTERS_OF_A_NAME: Final = 100
+Line = Annotated[str, Field(min_length=1, max_length=MOST_CHARACTERS_OF_A_NAME), BeforeValidator(_clean_line)]
+Bio = Annotated[str, Field(max_length=1_000), BeforeValidator(_clean_text)]
+Category = Annotated[str, Field(max_length=256), BeforeValidator(_clean_line)]
 WebAddress = Annotated[str, Field(max_length=2_048), AfterValidator(web_address)]
 TimeZone = Annotated[str, Field(max_length=64), AfterValidator(time_zone)]
 Country = Annotated[str, Field(min_length=2, max_length=2), AfterValidator(country)]
 Language = Annotated[str, Field(max_length=35), AfterValidator(language)]
 KnownCurrency = Annotated[Currency, AfterValidator(currency)]
 Phone = Annotated[str, Field(max_length=32), AfterValidator(_phone)]
-SocialLinks = Annotated[dict[str, WebAddress], Field(max_length=_MOST_LINKS), AfterValidator(_links)]
+
+AnyLine = Annotated[Line | None, _MayBeEmpty]
+AnyBio = Annotated[Bio | None, _MayBeEmpty]
+AnyCategory = Annotated[Category | None, _MayBeEmpty]
+AnyWebAddress = Annotated[WebAddress | None, _MayBeEmpty]
+AnyTimeZone = Annotated[TimeZone | None, _MayBeEmpty]
+AnyCountry = Annotated[Country | None, _MayBeEmpty]
+AnyPhone = Annotated[Phone | None, _MayBeEmpty]
+SocialLinks = Annotated[dict[str, AnyWebAddress], Field(max_length=MOST_LINKS), AfterValidator(_links)]
 Providers = Annotated[list[Id], Field(max_length=_MOST_PROVIDERS), AfterValidator(_different)]
 PageSize = Annotated[int, Field(ge=5, le=200)]
 
@@ -232,31 +249,35 @@ class UserPreferences(BaseModel):
 
 
 class _Change(BaseModel):
-    """A JSON Merge Patch (RFC 7396): what is left out stays, null empties what may be empty."""
+    """A JSON Merge Patch (RFC 7396): what is left out stays, null or "" empties what may be empty."""
 
     model_config = ConfigDict(strict=True, frozen=True, extra="forbid", hide_input_in_errors=True)
 
     @property
     def members(self) -> dict[str, Any]:
-        """What was sent, by name (Any: each has its own type)."""
-        return {name: getattr(self, name) for name in self.model_fields_set}
+        """What was sent, by name (Any: each has its own type); a change within it as its members."""
+        sent = ((name, getattr(self, name)) for name in type(self).model_fields if name in self.model_fields_set)
+        return {name: value.members if isinstance(value, _Change) else value for name, value in sent}
 
 
 class ProfileChange(_Change):
-    """What may be changed of a profile. `display_name`, `timezone` and `profile_visibility` cannot be emptied."""
+    """What may be changed of a profile. `display_name`, `timezone` and `profile_visibility` cannot be emptied.
+
+    `social_links` is a patch too: a network that is left out stays, null or "" takes it out.
+    """
 
     display_name: Line = ""
-    first_name: Line | None = None
-    last_name: Line | None = None
-    avatar_url: WebAddress | None = None
-    bio: Bio | None = None
-    company: Line | None = None
-    job_title: Line | None = None
-    country: Country | None = None
+    first_name: AnyLine = None
+    last_name: AnyLine = None
+    avatar_url: AnyWebAddress = None
+    bio: AnyBio = None
+    company: AnyLine = None
+    job_title: AnyLine = None
+    country: AnyCountry = None
     timezone: TimeZone = "UTC"
-    phone: Phone | None = None
-    website: WebAddress | None = None
-    social_links: SocialLinks = {}
+    phone: AnyPhone = None
+    website: AnyWebAddress = None
+    social_links: SocialLinks | None = None
     profile_visibility: Visibility = "private"
 
 
@@ -270,7 +291,7 @@ class CookieChange(_Change):
 
 
 class PreferencesChange(_Change):
-    """What may be changed of the preferences. Whether a provider is on both lists is checked with what is kept."""
+    """What may be changed of the preferences. That no provider is on both lists is checked with what is kept, too."""
 
     preferred_currency: KnownCurrency = OWN_CURRENCY
     language: Language = "en"
@@ -285,19 +306,13 @@ class PreferencesChange(_Change):
     deployment_alerts: bool = True
     billing_alerts: bool = True
 
-    default_category_filter: Label | None = None
+    default_category_filter: AnyCategory = None
     price_range_filter: PriceRange | None = None
-    preferred_providers: Providers = []
-    blocked_providers: Providers = []
+    preferred_providers: Providers | None = None
+    blocked_providers: Providers | None = None
     auto_renewal_default: bool = False
 
     activity_tracking: bool = True
     analytics_participation: bool = True
     data_sharing: bool = False
     cookie_preferences: CookieChange = CookieChange()
-
-    @model_validator(mode="after")
-    def _no_provider_is_both(self) -> Self:
-        if set(self.preferred_providers) & set(self.blocked_providers):
-            raise ValueError("a provider cannot be both preferred and blocked")
-        return self

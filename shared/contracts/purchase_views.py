@@ -279,7 +279,7 @@ class PoolPage(BaseModel):
 
 
 class PurchasesOverview(BaseModel):
-    """What the overview shows of this service: amounts per currency; months are those of UTC."""
+    """What the overview shows of this service: amounts per currency; months are those of the user's own clock."""
 
     month: str
     active_deployments: Annotated[list[Deployment], Field(max_length=12)]

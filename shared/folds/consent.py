@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 from shared.contracts.envelope import Event, Payload
+from shared.contracts.legacy import LegacyPreferencesFound
 from shared.contracts.profile import PreferencesUpdated
 
 NEVER = datetime.max.replace(tzinfo=UTC)
@@ -39,10 +40,12 @@ ALWAYS = Consent()
 
 def choice_of(event: Event[Payload]) -> Choice | None:
     """The choice that an event tells of, if it tells of one."""
-    data = event.data
-    if not isinstance(data, PreferencesUpdated) or data.activity_tracking is None:
-        return None
-    return Choice(data.user_email, data.activity_tracking, event.time, event.rank)
+    match event.data:
+        case PreferencesUpdated(user_email=user, activity_tracking=bool(on)):
+            return Choice(user, on, event.time, event.rank)
+        case LegacyPreferencesFound(user_email=user, preferences={"activity_tracking": bool(on)}):
+            return Choice(user, on, event.time, event.rank)
+    return None
 
 
 def consent_of(choices: Iterable[Choice]) -> Consent:

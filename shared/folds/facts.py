@@ -15,11 +15,12 @@ from shared.contracts import identity, marketplace, profile, wallet
 from shared.contracts.envelope import Event, Payload
 from shared.contracts.times import microseconds
 
-Kind = Literal["purchase", "deployment", "health", "transaction", "pool", "command", "user"]
+Kind = Literal["purchase", "deployment", "health", "transaction", "pool", "command", "settings"]
 Value = Any  # what a field holds: strings, numbers, Decimals, and mappings of them
 Stamp = tuple[int, int, str]  # weight, microseconds since 1970, the event's rank
 
 CREDENTIALS: Final = "credentials"
+SETTINGS: Final = "settings"  # the id of the one thing of that kind that a user has
 CHECK_SLOT: Final = timedelta(minutes=15)
 
 
@@ -55,7 +56,7 @@ def digest(*parts: str) -> str:
 
 
 def facts_of(event: Event[Payload]) -> list[Fact]:
-    """Everything that `event` says about purchases, deployments and the wallet."""
+    """Everything that `event` says about purchases, deployments, the wallet, and how the user wants them."""
     say = _SAYINGS.get(type(event.data))
     return list(say(_About(event), event.data)) if say else []
 
@@ -222,11 +223,12 @@ def _pool(about: _About, data: wallet.WalletPoolPositionChanged) -> Iterator[Fac
 
 
 def _registered(about: _About, data: identity.UserRegistered | profile.ProfileUpdated) -> Iterator[Fact]:
-    return about.said("user", "", {"timezone": data.timezone})
+    yield from about.said("settings", SETTINGS, {"timezone": data.timezone})
 
 
 def _preferred(about: _About, data: profile.PreferencesUpdated) -> Iterator[Fact]:
-    return about.said("user", "", data.model_dump(exclude={"user_email", "changed", "activity_tracking"}))
+    carried = data.model_dump(exclude={"user_email", "changed", "activity_tracking", "auto_renewal_default"})
+    yield from about.said("settings", SETTINGS, {**carried, "auto_renewal": data.auto_renewal_default})
 
 
 _SAYINGS: Final[Mapping[type[Payload], Callable[[_About, Any], Iterator[Fact]]]] = {

@@ -31,8 +31,9 @@ def merge(state: State, facts: Iterable[Fact]) -> bool:
             changed |= _say(state["fields"], fact.field, fact)
         else:
             members = state["members"].setdefault(fact.field, {})
-            changed |= _say(members, fact.member, fact)
+            said = _say(members, fact.member, fact)
             _keep_the_newest(members, _MOST_MEMBERS[fact.field])
+            changed |= said and fact.member in members
     return changed
 
 

@@ -1,6 +1,6 @@
 """The wallet: a ledger of transactions, the balance after the last of them, and what is missing in between."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from itertools import pairwise
@@ -18,7 +18,10 @@ _MOST_GAPS = 100
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """What counts of a transaction: its place in the ledger, its signed amount and the balance after it."""
+    """What counts of a transaction: its place in the ledger, its signed amount and the balance after it.
+
+    `imported` says that it came from the user's own file and not from the wallet.
+    """
 
     sequence: int
     at: int
@@ -26,6 +29,7 @@ class Line:
     amount: Decimal
     balance_after: Decimal
     currency: str
+    imported: bool = False
 
 
 def block_of(sequence: int) -> int:
@@ -34,8 +38,18 @@ def block_of(sequence: int) -> int:
 
 
 def summary_of(lines: Iterable[Line]) -> Mapping[str, Any]:
-    """What one block of the ledger comes to: the sum per currency, which sequences there are, and the last line."""
-    lines = sorted(lines, key=lambda line: (line.sequence, line.at, line.event))
+    """What one block of the ledger comes to: the sum per currency, which sequences there are, and the last line.
+
+    Beside that of the wallet's own lines, `imported` is that of the imported ones from before the first of them.
+    """
+    ordered = sorted(lines, key=lambda line: (line.sequence, line.at, line.event))
+    own = [line for line in ordered if not line.imported]
+    first = own[0].sequence if own else None
+    before = [line for line in ordered if line.imported and (first is None or line.sequence < first)]
+    return {**(_summary(own) if own else {}), **({"imported": _summary(before)} if before else {})}
+
+
+def _summary(lines: Sequence[Line]) -> Mapping[str, Any]:
     sums: dict[str, Decimal] = {}
     for line in lines:
         sums[line.currency] = sums.get(line.currency, Decimal(0)) + line.amount
@@ -64,9 +78,10 @@ def wallet_of(blocks: Mapping[str, Mapping[str, Any]]) -> Record:
 
     The balance is the `balance_after` of the highest sequence. `sequence_gaps` are the missing sequences, as
     `{first, last}`, at most 100 of them, oldest first. `difference` is the balance less the sum of the ledger in its
-    currency: null when there is none, that is when the ledger is whole.
+    currency: null when there is none, that is when the ledger is whole. Imported lines count for the time before the
+    wallet's own ones: a wallet that began anew has the balance that it says.
     """
-    ordered = [blocks[name] for name in sorted(blocks, key=int)]
+    ordered = list(_counted(blocks))
     if not ordered:
         return {
             "balance": "0",
@@ -87,6 +102,17 @@ def wallet_of(blocks: Mapping[str, Mapping[str, Any]]) -> Record:
         "sequence_gaps": _gaps([run for block in ordered for run in block["runs"]])[:_MOST_GAPS],
         "difference": money(difference) if difference else None,
     }
+
+
+def _counted(blocks: Mapping[str, Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
+    own = False
+    for name in sorted(blocks, key=int):
+        block = blocks[name]
+        if "imported" in block and not own:
+            yield block["imported"]
+        if "last" in block:
+            own = True
+            yield block
 
 
 def _gaps(runs: Sequence[Sequence[int]]) -> list[dict[str, int]]:

@@ -2,7 +2,8 @@
 
 For every batch, in this order and in one visible place: decode, decide and store, publish, commit. The offsets are
 committed per partition and only when all that came before them is safe, so that a crash anywhere means that the batch
-comes again; the stores are written so that coming again changes nothing.
+comes again; the stores are written so that coming again changes nothing. Who was erased is gone: their tombstones are
+read before anything of the batch is stored, and again afterwards, as another process may have erased them meanwhile.
 """
 
 import asyncio
@@ -16,10 +17,12 @@ from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
 from aiokafka.structs import TopicPartition
 
-from shared.contracts.reading import AnyEvent, Ignored, Poison, Reader
+from shared.contracts.reading import AnyEvent, Poison, Reader
 from shared.contracts.topics import Topic
 from shared.contracts.types import Section
 from shared.plumbing import metrics
+from shared.plumbing.batch import Batch, names_the_gone
+from shared.plumbing.erasure import Erasure
 from shared.plumbing.logs import get
 from shared.plumbing.publish import Publisher, Record
 from shared.plumbing.settings import ServiceSettings
@@ -50,16 +53,11 @@ class Stored:
 Apply = Callable[[Sequence[AnyEvent]], Awaitable[Stored]]
 
 
-@dataclass(slots=True)
-class _Decoded:
-    events: list[AnyEvent] = field(default_factory=list)
-    records: list[Record] = field(default_factory=list)  # of the events, in the same order
-    poison: list[tuple[Record, Poison]] = field(default_factory=list)
-    ignored: int = 0
-
-
 class Consumer:
-    """Feeds the events of `topics` to `apply`, batch by batch, as one member of the service's consumer group."""
+    """Feeds the events of `topics` to `apply`, batch by batch, as one member of the service's consumer group.
+
+    `reader` has to read erasure.PAYLOADS too. `apply` gets no `user.erased`, and nothing of users who are gone.
+    """
 
     def __init__(
         self,
@@ -69,6 +67,7 @@ class Consumer:
         reader: Reader,
         apply: Apply,
         publisher: Publisher,
+        erasure: Erasure,
     ) -> None:
         self._service = service
         self._settings = settings
@@ -76,6 +75,7 @@ class Consumer:
         self._reader = reader
         self._apply = apply
         self._publisher = publisher
+        self._erasure = erasure
         self._stopping = asyncio.Event()
         self._kafka: AIOKafkaConsumer | None = None
         self._in_flight = 0
@@ -124,8 +124,8 @@ class Consumer:
     async def _process(self, kafka: AIOKafkaConsumer, fetched: Mapping[TopicPartition, Sequence[Record]]) -> None:
         started = time.perf_counter()
         self._in_flight = sum(len(records) for records in fetched.values())
-        decoded = self._decode(record for records in fetched.values() for record in records)
-        if not await self._until_it_succeeds(lambda attempt: self._settle(decoded, attempt)):
+        batch = Batch.of(self._reader, (record for records in fetched.values() for record in records))
+        if not await self._until_it_succeeds(lambda attempt: self._settle(batch, attempt)):
             return
         await self._commit(kafka, {partition: records[-1].offset + 1 for partition, records in fetched.items()})
         metrics.BATCH_RECORDS.observe(self._in_flight)
@@ -133,26 +133,19 @@ class Consumer:
         self._processed += self._in_flight
         self._in_flight = 0
 
-    def _decode(self, records: Iterable[Record]) -> _Decoded:
-        decoded = _Decoded()
-        for record in records:
-            match self._reader.read(record.topic, record.key, record.value, record.headers):
-                case Poison() as why:
-                    decoded.poison.append((record, why))
-                case Ignored():
-                    decoded.ignored += 1
-                case event:
-                    decoded.events.append(event)
-                    decoded.records.append(record)
-        return decoded
-
-    async def _settle(self, decoded: _Decoded, attempt: int) -> None:
-        stored = await self._apply(decoded.events) if decoded.events else Stored(0, 0)
+    async def _settle(self, came: Batch, attempt: int) -> None:
+        await self._erasure.take_note(came.events)
+        ids = self._erasure.ids(came.events, (record for record, _ in came.poison))
+        batch = came.without_the_gone(await self._erasure.tombstones(ids))
+        stored = await self._apply(batch.events) if batch.events else Stored(0, 0)
         now = datetime.now(UTC)
-        unusable = [*decoded.poison, *((decoded.records[place], why) for place, why in stored.poison.items())]
-        await self._publisher.dead_letters(unusable, attempt)
-        await self._publisher.sections_changed(stored.changed, now)
-        _count(decoded, stored, now)
+        gone = await self._erasure.erase_what_slipped_in(ids)
+        unusable = [*batch.poison, *((batch.records[place], why) for place, why in stored.poison.items())]
+        await self._publisher.dead_letters([p for p in unusable if not names_the_gone(p[0], gone)], attempt)
+        if unusable or attempt > 1:
+            await self._erasure.remove_dead_letters_of_the_gone(ids)
+        await self._publisher.sections_changed((each for each in stored.changed if each[0] not in gone), now)
+        _count(batch, stored, now)
 
     async def _until_it_succeeds(self, work: Callable[[int], Awaitable[None]]) -> bool:
         """False if the process is to stop before the work could be done; the batch then stays uncommitted."""
@@ -240,11 +233,12 @@ class _Delays:
         return await set_within(unless, delay)
 
 
-def _count(decoded: _Decoded, stored: Stored, now: datetime) -> None:
+def _count(batch: Batch, stored: Stored, now: datetime) -> None:
     metrics.RECORDS.labels("applied").inc(stored.applied)
     metrics.RECORDS.labels("duplicate").inc(stored.duplicates)
-    metrics.RECORDS.labels("ignored").inc(decoded.ignored)
-    metrics.RECORDS.labels("poison").inc(len(decoded.poison) + len(stored.poison))
-    if decoded.events:
-        oldest = min(event.time for event in decoded.events)
+    metrics.RECORDS.labels("ignored").inc(batch.ignored)
+    metrics.RECORDS.labels("gone").inc(batch.gone)
+    metrics.RECORDS.labels("poison").inc(len(batch.poison) + len(stored.poison))
+    if batch.events:
+        oldest = min(event.time for event in batch.events)
         metrics.FRESHNESS_SECONDS.observe(max(0.0, (now - oldest).total_seconds()))

@@ -116,9 +116,10 @@ class FactStore:
 
     def _write(self, writing: Writing, besides: Document | None = None) -> InsertOne[Document] | UpdateOne:
         """Fails with a duplicate key where another writer was quicker. `besides` are more update operators."""
-        content = {"version": writing.version + 1, **writing.state, **self._kinds[writing.kind].columns(writing)}
+        own = {"user": writing.user, "id": writing.id, "version": writing.version + 1}  # also where it was erased
+        content = {**own, **writing.state, **self._kinds[writing.kind].columns(writing)}
         if writing.version == 0:
-            return InsertOne({"_id": writing.key, "user": writing.user, "id": writing.id, **content})
+            return InsertOne({"_id": writing.key, **content})
         as_read = {"_id": writing.key, "version": writing.version}
         return UpdateOne(as_read, {"$set": content, **(besides or {})}, upsert=True)
 

@@ -77,7 +77,7 @@ async def _validation(_request: Request, error: Exception) -> Response:
     if any(p["type"] == "json_invalid" for p in problems):
         return problem_response(ProblemError(400, "not-json", "The body should be one JSON text in UTF-8."))
     errors = [
-        {"pointer": _pointer(p["loc"]), "detail": p["msg"].removeprefix("Value error, ")}
+        {"pointer": json_pointer(p["loc"][1:]), "detail": p["msg"].removeprefix("Value error, ")}
         for p in problems[:_MAX_ERRORS]
     ]
     return problem_response(ProblemError(422, "invalid", "Some fields are not valid; see errors.", errors=errors))
@@ -100,6 +100,6 @@ def route_of(request: Request) -> str:
     return getattr(request.scope.get("route"), "path", "unmatched")
 
 
-def _pointer(location: Sequence[int | str]) -> str:
+def json_pointer(steps: Sequence[int | str]) -> str:
     """A JSON pointer (RFC 6901) into the body, or the parameter's name."""
-    return "#" + "".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in location[1:])
+    return "#" + "".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in steps)

@@ -14,6 +14,7 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared.plumbing import metrics
+from shared.plumbing.http_head import BoundedHttp
 from shared.plumbing.logs import configure, get
 from shared.plumbing.runtime import Runtime
 from shared.plumbing.settings import ProcessSettings
@@ -81,6 +82,7 @@ def serve(service: str, app: FastAPI, runtime: Runtime, settings: ProcessSetting
 async def _serve(app: FastAPI, runtime: Runtime, settings: ProcessSettings) -> None:
     config = uvicorn.Config(
         app,
+        http=BoundedHttp,
         host=settings.host,
         port=settings.port,
         log_config=None,

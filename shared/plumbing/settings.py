@@ -28,6 +28,7 @@ class ServiceSettings(ProcessSettings):
     mongo_url: str
     kafka_session_timeout_ms: int = 10_000
     kafka_heartbeat_interval_ms: int = 3_000
+    kafka_delete_records: bool = True
     batch_max_records: int = 1_000
     give_up_after_seconds: float = 60.0
     stuck_after_seconds: float = 60.0

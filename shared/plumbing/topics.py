@@ -3,7 +3,7 @@
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 
-from shared.contracts.topics import TOPICS
+from shared.contracts.topics import TOPICS, Topic
 
 
 async def ensure_topics(bootstrap_servers: str) -> None:
@@ -15,15 +15,17 @@ async def ensure_topics(bootstrap_servers: str) -> None:
     try:
         await admin.start()
         existing = set(await admin.list_topics())
-        missing = [
-            NewTopic(topic.name, topic.partitions, -1 if existing else 1, topic_configs=topic.config)
-            for topic in TOPICS
-            if topic.name not in existing
-        ]
-        if missing:
+        if missing := [_new(topic) for topic in TOPICS if topic.name not in existing]:
             _check(await admin.create_topics(missing))
     finally:
         await admin.close()
+
+
+def _new(topic: Topic) -> NewTopic:
+    """With as many replicas as the broker makes by itself, which the client has no argument for."""
+    new = NewTopic(topic.name, topic.partitions, 1, topic_configs=topic.config)
+    new.replication_factor = -1
+    return new
 
 
 def _check(response: object) -> None:

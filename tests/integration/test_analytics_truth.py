@@ -32,7 +32,7 @@ _BATCH = 500
 class Truth:
     """What one user bought, believing the latest of what was said."""
 
-    zone: ZoneInfo = ZoneInfo("UTC")
+    zone: ZoneInfo = field(default_factory=lambda: ZoneInfo("UTC"))
     purchases: dict[str, dict[str, Any]] = field(default_factory=lambda: defaultdict(dict))
     refunds: Counter[str] = field(default_factory=Counter)
     deployments: set[str] = field(default_factory=set)

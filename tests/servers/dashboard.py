@@ -1,5 +1,7 @@
 """The profile service and the gateway, running, and what they tell the rest of the system."""
 
+import re
+import secrets
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -28,6 +30,11 @@ S = TypeVar("S", bound=ProcessSettings)
 def settings_of(model: type[S], client_settings: Mapping[str, object], **more: object) -> S:
     """The settings of a process: those of `client_settings` that it has, and `more`."""
     return model.model_validate({k: v for k, v in client_settings.items() if k in model.model_fields} | more)
+
+
+def gateway_keys() -> dict[str, object]:
+    """The secrets of a gateway of its own."""
+    return {name: secrets.token_urlsafe(32) for name in ("token_key", "export_key")}
 
 
 @dataclass(frozen=True)
@@ -83,7 +90,7 @@ async def ready(site: Site) -> None:
 
 def assert_as_described(description: Json, method: str, path: str, reply: Reply) -> None:
     """Raises AssertionError unless the OpenAPI description allows this answer to an operation that it has."""
-    operation = description["paths"].get(path, {}).get(method.lower())
+    operation = _operation(description["paths"], path, method.lower())
     if operation is None:
         return
     assert str(reply.status) in operation["responses"], f"{method} {path} may not answer {reply.status}: {reply.body!r}"
@@ -94,6 +101,13 @@ def assert_as_described(description: Json, method: str, path: str, reply: Reply)
     media_type = reply.headers["Content-Type"]
     schema = content[media_type]["schema"] | {"components": description["components"]}
     Draft202012Validator(schema).validate(reply.json)
+
+
+def _operation(paths: Json, path: str, method: str) -> Json | None:
+    """The operation at `path`, or at the template that it fits."""
+    fitting = (item for template, item in paths.items() if re.fullmatch(re.sub(r"{\w+}", "[^/]+", template), path))
+    item: Json = paths.get(path) or next(fitting, {})
+    return item.get(method)
 
 
 async def events_until(kafka: str, topic: Topic, user: str, last: type[Payload], number: int = 1) -> list[AnyEvent]:

@@ -9,6 +9,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from mycelium.stack.ports import free_ports
+from shared.plumbing.http_head import BoundedHttp
 from tests.waiting import eventually
 
 
@@ -23,7 +24,17 @@ class _Server(uvicorn.Server):
 async def serving(app: FastAPI, port: int | None = None) -> AsyncIterator[str]:
     """The address of `app`, which is answering; its jobs are stopped and its connections closed afterwards."""
     port = port or free_ports(1)[0]
-    server = _Server(uvicorn.Config(app, host="127.0.0.1", port=port, log_config=None, access_log=False))
+    config = uvicorn.Config(
+        app,
+        http=BoundedHttp,
+        host="127.0.0.1",
+        port=port,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+    )
+    server = _Server(config)
     task = asyncio.create_task(server.serve())
     try:
         await eventually(lambda: server.started or task.done(), what="the server answers")

@@ -7,7 +7,7 @@ from hashlib import blake2b
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
-from shared.contracts import dashboard, identity, marketplace, profile, purchases, wallet
+from shared.contracts import dashboard, identity, legacy, marketplace, profile, purchases, wallet
 from shared.contracts.envelope import Event, Payload
 from shared.contracts.views import ActivityType, Impact
 
@@ -30,6 +30,8 @@ IMPACT: Final[Mapping[ActivityType, Impact]] = {
     "wallet_transaction": "high",
     "pool_investment": "high",
     "credentials_reveal": "high",
+    "data_export": "high",
+    "data_import": "high",
 }
 
 
@@ -291,6 +293,16 @@ def _preferences(event: Event[Payload], data: profile.PreferencesUpdated) -> Act
     )
 
 
+def _exported(event: Event[Payload], data: profile.DataExported) -> Activity:
+    return _activity(event, "data_export", "Took a copy of everything", metadata={"items": data.items})
+
+
+def _imported(event: Event[Payload], data: profile.DataImported) -> Activity:
+    return _activity(
+        event, "data_import", "Put a copy of everything back", metadata={"items": data.items, "added": data.added}
+    )
+
+
 _REPORTED: Final[Mapping[str, str]] = {
     "marketplace_browse": "Browsed the marketplace",
     "product_view": "Viewed a product",
@@ -304,6 +316,17 @@ def _reported(event: Event[Payload], data: dashboard.ActivityReported) -> Activi
         event,
         data.activity_type,
         data.description or _REPORTED[data.activity_type],
+        entity=(data.related_entity_id, data.related_entity_type),
+        session_id=data.session_id,
+        metadata=data.metadata,
+    )
+
+
+def _found(event: Event[Payload], data: legacy.LegacyActivityFound) -> Activity:
+    return _activity(
+        event,
+        data.activity_type,
+        data.description or data.activity_type.replace("_", " ").capitalize(),
         entity=(data.related_entity_id, data.related_entity_type),
         session_id=data.session_id,
         metadata=data.metadata,
@@ -337,6 +360,9 @@ _TELLERS: Final[Mapping[type[Payload], Callable[[Event[Payload], Any], Activity 
     wallet.WalletTransactionPosted: _transaction,
     profile.ProfileUpdated: _profile,
     profile.PreferencesUpdated: _preferences,
+    profile.DataExported: _exported,
+    profile.DataImported: _imported,
     dashboard.ActivityReported: _reported,
+    legacy.LegacyActivityFound: _found,
 }
-USED_PAYLOADS: Final = tuple(_TELLERS)
+USED_PAYLOADS: Final[tuple[type[Payload], ...]] = (*_TELLERS, legacy.LegacyPreferencesFound)

@@ -1,1 +1,1 @@
-"""Accounts and sessions as such: no database, no clock, no framework."""
+"""Users, their accounts, sessions, profiles and preferences as such: no database, no clock, no framework."""

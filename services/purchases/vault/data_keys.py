@@ -41,9 +41,12 @@ class DataKeys:
         """The key of a user who has one. Raises KekError."""
         return (await self._read({user})).get(user)
 
-    async def forget(self, user: str) -> None:
-        """Deletes the user's key: what was sealed with it cannot be opened again, wherever it is kept."""
-        await self._collection.delete_one({"_id": user})
+    async def forget(self, user: str) -> int:
+        """Deletes the user's key: what was sealed with it cannot be opened again, wherever it is kept.
+
+        How many there were: 0 or 1.
+        """
+        return int((await self._collection.delete_one({"_id": user})).deleted_count)
 
     async def check(self) -> None:
         """Unwraps one key of each KEK. Raises KekError, or ConnectionError if the database does not answer."""

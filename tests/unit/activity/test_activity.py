@@ -14,6 +14,7 @@ from shared.contracts.build import make_event
 from shared.contracts.dashboard import ActivityReported
 from shared.contracts.envelope import Payload
 from shared.contracts.identity import UserLoggedIn, UserLoggedOut, UserRegistered
+from shared.contracts.legacy import LegacyActivityFound, LegacyPreferencesFound
 from shared.contracts.marketplace import (
     CartItemAdded,
     CartItemRemoved,
@@ -28,8 +29,9 @@ from shared.contracts.marketplace import (
     SupportTicketClosed,
     SupportTicketOpened,
 )
-from shared.contracts.profile import PreferencesUpdated, ProfileUpdated
+from shared.contracts.profile import DataExported, DataImported, PreferencesUpdated, ProfileUpdated
 from shared.contracts.purchases import CredentialsRevealed
+from shared.contracts.views import ActivityType
 from shared.contracts.wallet import TransactionKind, WalletTransactionPosted
 
 ADA = "ada@example.org"
@@ -159,6 +161,16 @@ def transaction(kind: TransactionKind, purchase: PurchaseDetails | None = None) 
             "low",
             "Looked",
         ),
+        (DataExported(user_email=ADA, items=3), "data_export", "high", "Took a copy of everything"),
+        (DataImported(user_email=ADA, items=3, added=1), "data_import", "high", "Put a copy of everything back"),
+        (
+            LegacyActivityFound(user_email=ADA, activity_type="product_view", description="Viewed Vault"),
+            "product_view",
+            "low",
+            "Viewed Vault",
+        ),
+        (LegacyActivityFound(user_email=ADA, activity_type="cart_add"), "cart_add", "medium", "Cart add"),
+        (LegacyActivityFound(user_email=ADA, activity_type="app_deploy"), "app_deploy", "high", "App deploy"),
     ],
 )
 def test_an_event_tells_of_its_activity(data: Payload, type: str, impact: str, description: str) -> None:
@@ -174,6 +186,7 @@ def test_an_event_tells_of_its_activity(data: Payload, type: str, impact: str, d
         DeploymentScaled(user_email=ADA, deployment_id="d", resources_allocated=SMALL),
         SupportTicketClosed(user_email=ADA, ticket_id="t"),
         transaction("purchase"),
+        LegacyPreferencesFound(user_email=ADA, preferences={"theme": "dark"}),
     ],
 )
 def test_what_the_contract_gives_no_activity_tells_of_none(data: Payload) -> None:
@@ -202,6 +215,25 @@ def test_what_a_page_reports_cannot_pose_as_anything_else() -> None:
     reported = ActivityReported(user_email=ADA, activity_type="cart_add", metadata={"thing": "x", "type": "purchase"})
     assert told(reported).type == "cart_add"
     assert told(reported).metadata == {"thing": "x", "type": "purchase"}
+
+
+def test_an_activity_of_an_old_file_is_as_the_file_says() -> None:
+    found = LegacyActivityFound(
+        user_email=ADA,
+        activity_type="service_rating",
+        metadata={"stars": 4},
+        related_entity_id="p-1",
+        related_entity_type="service",
+        session_id="s-1",
+    )
+    activity = told(found)
+    assert (activity.entity_id, activity.entity_type, activity.session_id) == ("p-1", "service", "s-1")
+    assert (activity.metadata, activity.time) == ({"stars": 4}, NOON)
+
+
+@pytest.mark.parametrize("type", get_args(ActivityType))
+def test_every_type_has_an_impact(type: ActivityType) -> None:
+    assert told(LegacyActivityFound(user_email=ADA, activity_type=type)).impact in ("low", "medium", "high")
 
 
 @given(st.permutations(list(product(range(3), "abc"))))

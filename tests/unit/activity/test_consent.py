@@ -5,10 +5,11 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.folds.consent import ALWAYS, NEVER, Choice, Consent, choice_of, consent_of
 from shared.contracts.build import make_event
 from shared.contracts.identity import UserRegistered
+from shared.contracts.legacy import LegacyPreferencesFound
 from shared.contracts.profile import PreferencesUpdated
+from shared.folds.consent import ALWAYS, NEVER, Choice, Consent, choice_of, consent_of
 
 ADA = "ada@example.org"
 START = datetime(2026, 3, 1, tzinfo=UTC)
@@ -61,3 +62,14 @@ def test_only_a_choice_about_tracking_is_one() -> None:
     assert choice_of(off) == choice(1, False, "e\n/test")
     assert choice_of(make_event(PreferencesUpdated(user_email=ADA), source="/test")) is None
     assert choice_of(make_event(UserRegistered(user_email=ADA), source="/test")) is None
+
+
+def test_what_an_old_file_says_of_tracking_is_a_choice() -> None:
+    def found(**preferences: object) -> Choice | None:
+        data = LegacyPreferencesFound(user_email=ADA, preferences=preferences)
+        return choice_of(make_event(data, source="/test", id="e", time=at(1)))
+
+    assert found(activity_tracking=False, theme="dark") == choice(1, False, "e\n/test")
+    assert found(activity_tracking=True) == choice(1, True, "e\n/test")
+    assert found(activity_tracking="off") is None
+    assert found(theme="dark") is None

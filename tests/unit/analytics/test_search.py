@@ -99,6 +99,20 @@ def test_a_cursor_of_a_search_is_not_one_of_the_list(index: CatalogueIndex) -> N
         index.find(CatalogQuery(cursor=cursor))
 
 
+def test_equal_matches_are_paged_by_id_and_the_last_page_has_no_cursor() -> None:
+    index = CatalogueIndex([product(f"p{n}", name="Same Name") for n in range(4)])
+    for text in (None, "same"):
+        first = index.find(CatalogQuery(q=text, limit=2))
+        second = index.find(CatalogQuery(q=text, limit=2, cursor=first.next_cursor))
+        assert [item.id for item in (*first.items, *second.items)] == ["p0", "p1", "p2", "p3"]
+        assert second.next_cursor is None
+
+
+def test_an_accent_within_a_word_does_not_matter() -> None:
+    index = CatalogueIndex([product("p", name="Crème")])
+    assert found(index, q="creme") == found(index, q="CRÈME") == ["p"]
+
+
 WORDS = st.lists(st.sampled_from(["store", "stör", "wiki", "fast", "cloud"]), min_size=1, max_size=4).map(" ".join)
 CATALOGUES = st.lists(
     st.builds(lambda name, number, retired: product(f"p{number}", name=name, retired=retired), WORDS,

@@ -50,6 +50,12 @@ def test_what_is_bought_together_more_often_than_by_chance_are_neighbours() -> N
     assert "chisel" not in model.neighbours
 
 
+def test_those_who_bought_nothing_do_not_count() -> None:
+    rows = [*both(range(10), 0, 1), *both(range(10, 40), 2)]
+    lookers: Rows = [(user, 3, LOOKED_AT, 1.0) for user in range(50, 90)]
+    assert learnt([*rows, *lookers]).neighbours == learnt(rows).neighbours
+
+
 def test_what_everybody_has_goes_together_with_nothing() -> None:
     assert learnt(both(range(30), 0, 1)).neighbours == {}
 

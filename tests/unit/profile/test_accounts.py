@@ -1,15 +1,9 @@
-"""What a client may ask for, and what an account and its sessions tell."""
-
-from datetime import UTC, datetime, timedelta
+"""What a client may ask for."""
 
 import pytest
 from pydantic import ValidationError
 
-from services.profile.domain.accounts import Account, logged_out, open_session
 from shared.contracts.accounts import Credentials, Registration
-from shared.contracts.identity import UserLoggedIn, UserLoggedOut, UserRegistered
-
-NOW = datetime(2026, 1, 31, 9, 30, tzinfo=UTC)
 
 
 def registration(**fields: object) -> Registration:
@@ -48,19 +42,3 @@ def test_an_unknown_member_is_refused_by_name() -> None:
 
 def test_a_password_is_not_in_the_repr() -> None:
     assert "12345678" not in repr(registration())
-
-
-def test_an_account_tells_that_its_user_registered_and_nothing_secret() -> None:
-    account = Account("ada@example.test", "u-1", "hash", NOW, "Ada", "SE", "Europe/Stockholm")
-    told = account.registered()
-    assert told == UserRegistered(
-        user_email="ada@example.test", display_name="Ada", country="SE", timezone="Europe/Stockholm"
-    )
-    assert "hash" not in told.model_dump_json()
-
-
-def test_a_session_lasts_twelve_hours_and_tells_of_its_start_and_end() -> None:
-    session = open_session("s-1", "ada@example.test", "browser", NOW)
-    assert (session.opened_at, session.expires_at) == (NOW, NOW + timedelta(hours=12))
-    assert session.logged_in() == UserLoggedIn(user_email="ada@example.test", session_id="s-1", user_agent="browser")
-    assert logged_out("ada@example.test", "s-1") == UserLoggedOut(user_email="ada@example.test", session_id="s-1")

@@ -240,11 +240,72 @@ def test_a_command_id_of_another_user_is_another_command(desk: Desk) -> None:
     assert only(answer, CommandRefused).user_email == EMAILS[0]
 
 
-def test_who_was_erased_begins_anew(desk: Desk) -> None:
+LATER = UNTIL + timedelta(minutes=1)
+
+
+def erasing(user: str = NEW, *, at: datetime = UNTIL) -> AnyEvent:
+    return asking(UserErased(user_email=user), "erased", at=at)
+
+
+def registering(user: str = NEW, *, at: datetime = LATER) -> AnyEvent:
+    return asking(UserRegistered(user_email=user), "again", at=at)
+
+
+def test_who_was_erased_is_forgotten_also_in_the_state_file(desk: Desk, overlay: Overlay) -> None:
+    bought = desk.answer(buying(), UNTIL)
+    desk.answer(controlling(only(bought, DeploymentCreated).deployment_id, "stop"), UNTIL)
+    desk.answer(cancelling(only(bought, PurchaseCreated).purchase_id), UNTIL)
+    assert desk.answer(erasing(), UNTIL) == []
+    (left,) = overlay.left.values()
+    assert overlay == Overlay(left=overlay.left)
+    assert (left.at, left.back) == (UNTIL, False)
+
+
+def test_nothing_is_said_to_who_is_gone(desk: Desk, overlay: Overlay) -> None:
     desk.answer(buying(), UNTIL)
-    assert desk.answer(asking(UserErased(user_email=NEW)), UNTIL) == []
-    again = desk.answer(asking(UserRegistered(user_email=NEW), "again"), UNTIL)
-    assert only(again, WalletTransactionPosted).sequence == 1
+    desk.answer(erasing(), UNTIL)
+    for command in (buying(), buying("c7"), asking(UserRegistered(user_email=NEW), "registered")):
+        assert desk.answer(command, LATER) == []
+    later = asking(PurchaseRequested(user_email=NEW, command_id="c8", product_id="p", quantity=1), at=LATER)
+    assert desk.answer(later, LATER) == []
+    assert desk_after(Overlay.model_validate_json(overlay.model_dump_json())).answer(buying(), LATER) == []
+
+
+@pytest.mark.parametrize("user", [NEW, EMAILS[0]])
+def test_who_was_erased_begins_anew(desk: Desk, user: str) -> None:
+    desk.answer(buying(user=user), UNTIL)
+    assert desk.answer(erasing(user), UNTIL) == []
+    welcome = only(desk.answer(registering(user), LATER), WalletTransactionPosted)
+    assert (welcome.sequence, welcome.balance_after) == (1, WELCOME)
+    assert desk.answer(erasing(user), LATER) == []  # the same erasure again
+    assert desk.answer(buying("c8", user=user), LATER) == []  # asked for before the erasure
+    order = PurchaseRequested(user_email=user, command_id="c9", product_id=PRODUCT.product_id, quantity=1)
+    assert only(desk.answer(asking(order, at=LATER), LATER), WalletTransactionPosted).sequence == 2
+
+
+def test_the_timeline_is_not_heard_about_who_was_erased_also_after_a_restart(overlay: Overlay) -> None:
+    half = len(HISTORY) // 2
+    desk, user = desk_after(overlay, HISTORY[:half]), EMAILS[0]
+    desk.answer(erasing(user, at=HISTORY[half][1].time), UNTIL)
+    desk.answer(registering(user), LATER)
+    again = desk_after(Overlay.model_validate_json(overlay.model_dump_json()), HISTORY[:half])
+    for heard in (desk, again):
+        rest = [entry for later in HISTORY[half:] for entry in heard.pass_on(later)]
+        assert rest == [entry for entry in HISTORY[half:] if entry[1].subject != user]
+    assert any(event.subject == user for _, event in HISTORY[half:])
+
+
+@pytest.mark.parametrize("wanted", [True, False, None])
+def test_a_subscription_renews_itself_where_that_is_wanted(desk: Desk, wanted: bool | None) -> None:
+    offers = [offer for deployable in (True, False) for offer in listed(deployable=deployable)]
+    monthly = min((o for o in offers if o.billing_cycle == "monthly"), key=lambda offer: offer.price)
+    order = PurchaseRequested(
+        user_email=NEW, command_id="c1", product_id=monthly.product_id, quantity=1, auto_renewal=wanted
+    )
+    period = only(desk.answer(asking(order), UNTIL), PurchaseCreated).service_period
+    assert period is not None
+    assert period.auto_renewal is bool(wanted)
+    assert period.next_billing_date == (period.end_date if wanted else None)
 
 
 def test_every_answer_is_valid_and_no_email_is_kept(desk: Desk, overlay: Overlay) -> None:

@@ -15,11 +15,17 @@ from shared.contracts.topics import SERVICES
 SECRETS = {
     "INTERNAL_KEY": "inside",
     "TOKEN_KEY": "token",
+    "EXPORT_KEY": "export",
     "DEMO_PASSWORD": "demo",
     "CREDENTIALS_PRIVATE_JWK": "jwk",
     "CREDENTIALS_KEKS": "keks",
 }
-OF_ONE = {"TOKEN_KEY": "gateway", "CREDENTIALS_PRIVATE_JWK": "purchases", "CREDENTIALS_KEKS": "purchases"}
+OF_ONE = {
+    "TOKEN_KEY": "gateway",
+    "EXPORT_KEY": "gateway",
+    "CREDENTIALS_PRIVATE_JWK": "purchases",
+    "CREDENTIALS_KEKS": "purchases",
+}
 PORTS = {name: number for number, name in enumerate(NAMES, start=1)}
 ADDRESSES = Addresses("127.0.0.1:9", "mongodb://127.0.0.1:7", PORTS)
 

@@ -1,30 +1,11 @@
-"""Accounts, the sessions that they are used in, and what the rest of the system is told of both."""
+"""The sessions in which a user is signed in, and what the rest of the system is told of them."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from shared.contracts.identity import UserLoggedIn, UserLoggedOut, UserRegistered
+from shared.contracts.identity import UserLoggedIn, UserLoggedOut
 
 SESSION_LIFETIME = timedelta(hours=12)
-
-
-@dataclass(frozen=True, slots=True)
-class Account:
-    """A user's account. `email` is normalised and unique; `user_id` is opaque and never changes. Times are in UTC."""
-
-    email: str
-    user_id: str
-    password_hash: str
-    created_at: datetime
-    display_name: str | None = None
-    country: str | None = None
-    timezone: str | None = None
-
-    def registered(self) -> UserRegistered:
-        """What is told when the account is made."""
-        return UserRegistered(
-            user_email=self.email, display_name=self.display_name, country=self.country, timezone=self.timezone
-        )
 
 
 @dataclass(frozen=True, slots=True)

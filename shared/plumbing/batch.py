@@ -1,0 +1,72 @@
+"""A batch of records on its way from the topics to a store."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from itertools import compress
+from typing import Self
+
+from shared.contracts.envelope import UserPayload
+from shared.contracts.identity import UserErased
+from shared.contracts.reading import AnyEvent, Ignored, Poison, Reader
+from shared.contracts.times import microseconds
+from shared.plumbing.addresses import addresses_in
+from shared.plumbing.publish import Record
+from shared.plumbing.tombstones import Tombstone
+
+
+@dataclass(slots=True)
+class Batch:
+    """What the records of a batch came to. `gone` counts the records that were dropped because their user is gone."""
+
+    events: list[AnyEvent] = field(default_factory=list)
+    records: list[Record] = field(default_factory=list)  # of the events, in the same order
+    poison: list[tuple[Record, Poison]] = field(default_factory=list)
+    ignored: int = 0
+    gone: int = 0
+
+    @classmethod
+    def of(cls, reader: Reader, records: Iterable[Record]) -> Self:
+        """The records, decoded."""
+        batch = cls()
+        for record in records:
+            match reader.read(record.topic, record.key, record.value, record.headers):
+                case Poison() as why:
+                    batch.poison.append((record, why))
+                case Ignored():
+                    batch.ignored += 1
+                case event:
+                    batch.events.append(event)
+                    batch.records.append(record)
+        return batch
+
+    def without_the_gone(self, tombstones: Mapping[str, Tombstone]) -> Self:
+        """Without what the tombstones (by user) forbid, and without `user.erased`, which is for no store to apply."""
+        if not tombstones and not any(isinstance(event.data, UserErased) for event in self.events):
+            return self
+        kept = [_may_be_stored(event, tombstones) for event in self.events]
+        poison = [(record, why) for record, why in self.poison if not names_the_gone(record, tombstones)]
+        return replace(
+            self,
+            events=list(compress(self.events, kept)),
+            records=list(compress(self.records, kept)),
+            poison=poison,
+            gone=len(kept) - sum(kept) + len(self.poison) - len(poison),
+        )
+
+
+def names_the_gone(record: Record, tombstones: Mapping[str, Tombstone]) -> bool:
+    """Whether an email that stands in the record is that of a user who is gone, or was when it was published."""
+    at = record.timestamp * 1_000
+    return bool(tombstones) and any(
+        user in tombstones and tombstones[user].forbids(at) for user in addresses_in(record)
+    )
+
+
+def _may_be_stored(event: AnyEvent, tombstones: Mapping[str, Tombstone]) -> bool:
+    data = event.data
+    if isinstance(data, UserErased):
+        return False
+    if not tombstones or not isinstance(data, UserPayload):
+        return True
+    tombstone = tombstones.get(data.user_email)
+    return tombstone is None or not tombstone.forbids(microseconds(event.time))
