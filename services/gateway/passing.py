@@ -9,7 +9,7 @@ from services.gateway.description import PREFIX
 from services.gateway.services import Answer, Service, Services
 from services.gateway.tokens import Identity
 
-_PASSED_IN = ("Idempotency-Key",)
+_PASSED_IN = ("Idempotency-Key", "If-Match", "If-None-Match")
 
 
 async def passed_on(

@@ -245,7 +245,7 @@ async def test_a_deployment_and_its_uptime(shop: Shop) -> None:
     await shop.move("active", 59)
     await shop.deploy(minutes=50, deployment_url="https://d.example.org")
     await shop.run("running", 40)
-    for minutes, healthy in ((40, True), (24, False), (8, True)):  # further apart than the slots that checks are kept by
+    for minutes, healthy in ((40, True), (24, False), (8, True)):  # a slot keeps one check
         report = {"deployment_id": "dep-1", "healthy": healthy, "cpu_percent": 20.0}
         await shop.tell(MARKETPLACE, DeploymentHealthReported, minutes, **report)
     shown = await shop.shows("/deployments/dep-1", status="running", last_health_check=zulu(8))

@@ -16,6 +16,14 @@ OPERATIONS = {
 }
 
 
+OPEN = {
+    "post /api/v1/auth/register",
+    "post /api/v1/auth/login",
+    "get /api/v1/erasures/{erasure_id}",
+    "get /.well-known/jwks.json",
+}
+
+
 def contents(operation: Json) -> Iterator[tuple[str, Json]]:
     """Every body that goes in or comes out."""
     if body := operation.get("requestBody"):
@@ -30,6 +38,16 @@ def test_it_is_openapi_3_1_and_has_the_contracts_operations() -> None:
         "post /api/v1/auth/register",
         "post /api/v1/auth/login",
         "post /api/v1/auth/logout",
+        "post /api/v1/auth/password",
+        "get /api/v1/sessions",
+        "delete /api/v1/sessions/{session_id}",
+        "delete /api/v1/account",
+        "get /api/v1/erasures/{erasure_id}",
+        "get /api/v1/profile",
+        "patch /api/v1/profile",
+        "get /api/v1/preferences",
+        "patch /api/v1/preferences",
+        "get /api/v1/profiles/{user_id}",
         "get /api/v1/activities",
         "post /api/v1/activities",
         "get /api/v1/activities/summary",
@@ -48,6 +66,8 @@ def test_it_is_openapi_3_1_and_has_the_contracts_operations() -> None:
         "get /api/v1/wallet/transactions",
         "get /api/v1/wallet/pools",
         "get /.well-known/jwks.json",
+        "get /api/v1/export",
+        "post /api/v1/import",
     }
 
 
@@ -82,8 +102,8 @@ def test_every_error_is_a_problem(name: str) -> None:
 @pytest.mark.parametrize("name", OPERATIONS)
 def test_what_needs_a_token_says_so(name: str) -> None:
     operation = OPERATIONS[name]
-    is_open = name in ("post /api/v1/auth/register", "post /api/v1/auth/login", "get /.well-known/jwks.json")
-    assert operation.get("security", []) == ([] if is_open else [{"bearer": []}])
+    is_open = name in OPEN
+    assert operation.get("security", []) == ([] if is_open else [{"bearer": []}, {"cookie": []}])
     assert is_open or "401" in operation["responses"]
     assert DESCRIPTION["components"]["securitySchemes"]["bearer"]["scheme"] == "bearer"
 
