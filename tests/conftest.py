@@ -9,6 +9,7 @@ import pytest_asyncio
 from shared.plumbing import mongo
 from shared.plumbing.mongo import Database
 from shared.plumbing.topics import ensure_topics
+from tests.leaks import no_leaks  # noqa: F401  (a fixture that every run uses)
 from tests.servers.docker import docker_kafka, docker_mongo, docker_works
 from tests.servers.embedded import embedded_kafka, embedded_mongo
 

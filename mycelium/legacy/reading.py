@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, Final, NamedTuple
 
-import ijson  # type: ignore[import-untyped]
-from ijson.common import ObjectBuilder  # type: ignore[import-untyped]
+import ijson
+from ijson.common import ObjectBuilder
 
 MOST_BYTES: Final = 64 * 1024 * 1024
 _DEEPEST = 32

@@ -12,6 +12,7 @@ from shared.contracts.reading import AnyEvent, Reader
 from shared.contracts.topics import EVENT_TOPICS
 from shared.folds.consent import choice_of
 from shared.folds.facts import USED_PAYLOADS, facts_of
+from shared.plumbing import erasure
 from shared.plumbing.consume import Stored
 
 TOPICS: Final = tuple(topic for topic in EVENT_TOPICS if "analytics" in topic.consumers)
@@ -19,7 +20,7 @@ TOPICS: Final = tuple(topic for topic in EVENT_TOPICS if "analytics" in topic.co
 
 def reader() -> Reader:
     """Reads the events that a figure is made of, and ignores the others of the contract."""
-    return Reader({*USED_PAYLOADS, *PRESENT, ProductListed, ProductRetired})
+    return Reader({*USED_PAYLOADS, *PRESENT, *erasure.PAYLOADS, ProductListed, ProductRetired})
 
 
 async def apply(

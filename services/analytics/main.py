@@ -8,6 +8,7 @@ from fastapi import FastAPI
 from services.analytics import api, catalogue, consumer, outlook_api, presences, store
 from services.analytics.advice import Advice
 from services.analytics.catalogue import Catalogue
+from services.analytics.erasing import erase
 from services.analytics.forecasting import Forecaster
 from services.analytics.outlook import Outlook
 from services.analytics.presences import Presences
@@ -17,6 +18,7 @@ from services.analytics.shelf import Shelf
 from services.analytics.store import AnalyticsStore
 from shared.plumbing import mongo
 from shared.plumbing.consume import Consumer
+from shared.plumbing.erasure import Erasure
 from shared.plumbing.internal_auth import InternalTokens
 from shared.plumbing.publish import Publisher
 from shared.plumbing.repeat import Every
@@ -40,12 +42,14 @@ def build_app(settings: Settings) -> FastAPI:
     reckoning, shelf, forecaster = Reckoning(database, seen), Shelf(products), Forecaster()
     outlook, advice = Outlook(database, reckoning, forecaster), Advice(database, reckoning, shelf)
     apply = partial(consumer.apply, AnalyticsStore(database), seen, products)
-    consuming = Consumer(NAME, settings, consumer.TOPICS, consumer.reader(), apply, publisher)
+    erasure = Erasure(NAME, settings, database, publisher, partial(erase, database))
+    consuming = Consumer(NAME, settings, consumer.TOPICS, consumer.reader(), apply, publisher, erasure)
     runtime = Runtime(
         prepare=[
             partial(ensure_topics, settings.kafka_bootstrap_servers),
             partial(mongo.ensure_indexes, database, _INDEXES),
             publisher.start,
+            erasure.prepare,
             shelf.refresh,
         ],
         jobs=[

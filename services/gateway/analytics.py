@@ -167,7 +167,7 @@ def routes(services: Services, sessions: Sessions) -> APIRouter:
         | invalid("#/format", "Input should be 'csv' or 'json'")
         | _READ,
     )
-    async def report(request: Request, identity: Asking, _checked: Annotated[views.ReportQuery, Query()]) -> Response:
+    async def spending_report(request: Request, identity: Asking, _checked: Annotated[views.ReportQuery, Query()]) -> Response:
         """By default this year's, on the days of the user's time zone."""
         return await asked(request, identity)
 
@@ -191,7 +191,7 @@ def routes(services: Services, sessions: Sessions) -> APIRouter:
         | invalid("#/limit", "Input should be less than or equal to 50")
         | _READ,
     )
-    async def products(
+    async def recommended_products(
         request: Request, identity: Asking, _checked: Annotated[recommend.RecommendationsQuery, Query()]
     ) -> Response:
         """Never what was bought, is blocked or is no longer on offer."""
@@ -204,7 +204,7 @@ def routes(services: Services, sessions: Sessions) -> APIRouter:
         summary="Where the user could spend less",
         responses=answer(200, "What saves most first.", examples.SAVINGS) | _READ,
     )
-    async def savings(request: Request, identity: Asking) -> Response:
+    async def spending_ideas(request: Request, identity: Asking) -> Response:
         """Savings are per year; each idea with its evidence and the request that would do it."""
         return await asked(request, identity)
 

@@ -1,24 +1,36 @@
-"""Register, log in, log out."""
+"""Register, sign in and out, change the password."""
 
+from ipaddress import ip_address
 from typing import Annotated, Literal
 
 import orjson
 from fastapi import APIRouter, Body, Depends, Request, Response
-from fastapi.security import HTTPAuthorizationCredentials
 from pydantic import BaseModel
 
+from services.gateway import cookies
 from services.gateway.bodies import JsonRoute
-from services.gateway.description import BAD_BODY, BAD_TOKEN, PREFIX, UNAVAILABLE, answer, invalid, problem
-from services.gateway.services import Services
-from services.gateway.sessions import Sessions, bearer
+from services.gateway.description import (
+    BAD_BODY,
+    BAD_TOKEN,
+    ELSEWHERE,
+    PREFIX,
+    TOO_MANY_FAILURES,
+    UNAVAILABLE,
+    answer,
+    invalid,
+    problem,
+)
+from services.gateway.services import Services, unavailable
+from services.gateway.sessions import PASSWORD_SECONDS, USER_AGENT_MAX, Sessions, check_password_answer
 from services.gateway.tokens import AccessTokens, Identity
-from shared.contracts.accounts import Account, Credentials, OpenedSession, Registration
+from shared.contracts.accounts import Account, Credentials, OpenedSession, PasswordChange, Registration
 from shared.plumbing.problems import ProblemError
 
-_HASHING_SECONDS = 15.0  # a password is slow to check by design, and others may be before it
-_USER_AGENT_MAX = 500
 _WRONG = ProblemError(
     401, "wrong-credentials", "The email or the password is wrong.", headers={"WWW-Authenticate": "Bearer"}
+)
+_ELSEWHERE = ProblemError(
+    404, "accounts-elsewhere", "Accounts are the identity provider's here; register and sign in there."
 )
 _REGISTRATION = {
     "email": "ada@example.org",
@@ -28,6 +40,7 @@ _REGISTRATION = {
     "timezone": "Europe/Stockholm",
 }
 _CREDENTIALS = {"email": "ada@example.org", "password": "correct horse battery"}
+_CHANGE = {"old": "correct horse battery", "new": "staple correct horse"}
 _TOKEN = {"access_token": "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhZGEifQ.c2ln", "token_type": "Bearer", "expires_in": 43200}
 
 
@@ -39,9 +52,13 @@ class Token(BaseModel):
     expires_in: int
 
 
-def routes(services: Services, sessions: Sessions, tokens: AccessTokens) -> APIRouter:
-    """`POST /auth/register`, `/auth/login`, `/auth/logout`."""
+def routes(services: Services, sessions: Sessions, tokens: AccessTokens | None) -> APIRouter:
+    """`POST /auth/register`, `/auth/login`, `/auth/password`, `/auth/logout`.
+
+    Without `tokens` accounts are an outside issuer's, and all but the last answer a 404 problem.
+    """
     router = APIRouter(prefix=f"{PREFIX}/auth", tags=["auth"], route_class=JsonRoute)
+    Asking = Annotated[Identity, Depends(sessions.identity)]  # noqa: N806  (a type)
 
     @router.post(
         "/register",
@@ -55,6 +72,7 @@ def routes(services: Services, sessions: Sessions, tokens: AccessTokens) -> APIR
         )
         | problem(409, "email-taken", "There is an account with this email; log in, or register another email.")
         | invalid("#/password", "should have 8 to 256 characters")
+        | ELSEWHERE
         | BAD_BODY
         | UNAVAILABLE,
     )
@@ -62,8 +80,9 @@ def routes(services: Services, sessions: Sessions, tokens: AccessTokens) -> APIR
         request: Request, _checked: Annotated[Registration, Body(openapi_examples={"all": {"value": _REGISTRATION}})]
     ) -> Response:
         """The email is compared trimmed and in lower case. `timezone` is an IANA name, `country` an ISO 3166 code."""
+        _kept_here(tokens)
         body = await request.body()
-        made = await services.ask("profile", "/accounts", method="POST", body=body, seconds=_HASHING_SECONDS)
+        made = await services.ask("profile", "/accounts", method="POST", body=body, seconds=PASSWORD_SECONDS)
         return made.response()
 
     @router.post(
@@ -73,29 +92,69 @@ def routes(services: Services, sessions: Sessions, tokens: AccessTokens) -> APIR
         responses=answer(200, "A token for everything else.", _TOKEN)
         | problem(401, "wrong-credentials", "The email or the password is wrong.")
         | invalid("#/email", "should be an email address such as ada@example.org, at most 254 characters")
+        | TOO_MANY_FAILURES
+        | ELSEWHERE
         | BAD_BODY
         | UNAVAILABLE,
     )
     async def log_in(
         request: Request, _checked: Annotated[Credentials, Body(openapi_examples={"all": {"value": _CREDENTIALS}})]
     ) -> Response:
-        """Opens a session of 12 hours. Whether it is the email or the password that is wrong is not told."""
-        user_agent = request.headers.get("user-agent")
-        login = {
-            "credentials": orjson.Fragment(await request.body()),
-            "user_agent": user_agent and user_agent[:_USER_AGENT_MAX],
-        }
-        opened = await services.ask(
-            "profile", "/sessions", method="POST", body=orjson.dumps(login), seconds=_HASHING_SECONDS
-        )
+        """Opens a session of 12 hours; a page of this site gets the token in the cookie `session`, too.
+
+        Whether it is the email or the password that is wrong is not told.
+        """
+        signing = _kept_here(tokens)
+        body = await _login(request)
+        opened = await services.ask("profile", "/sessions", method="POST", body=body, seconds=PASSWORD_SECONDS)
         if opened.status == 403:
             raise _WRONG
         if opened.status != 201:
             return opened.response()
         session = OpenedSession.model_validate_json(opened.body)
-        token = tokens.sign(Identity(session.user, session.session_id), session.expires_at)
+        token = signing.sign(Identity(session.user, session.session_id), session.expires_at)
         shown = Token(access_token=token.text, expires_in=token.expires_in)
-        return Response(shown.model_dump_json(), media_type="application/json")
+        response = Response(shown.model_dump_json(), media_type="application/json")
+        if cookies.is_own_page(request.scope):
+            cookies.keep(response, request, token.text, token.expires_in)
+        return response
+
+    @router.post(
+        "/password",
+        status_code=204,
+        summary="Change the password",
+        responses=answer(204, "Changed; all other tokens of the user are dead.")
+        | problem(403, "wrong-password", "The password is wrong.")
+        | invalid("#/new", "should have 8 to 256 characters")
+        | TOO_MANY_FAILURES
+        | ELSEWHERE
+        | BAD_BODY
+        | BAD_TOKEN
+        | UNAVAILABLE,
+    )
+    async def change_password(
+        identity: Asking, change: Annotated[PasswordChange, Body(openapi_examples={"all": {"value": _CHANGE}})]
+    ) -> Response:
+        """Ends all the user's other sessions; the one that asks goes on."""
+        _kept_here(tokens)
+        body = {
+            "old": change.old.get_secret_value(),
+            "new": change.new.get_secret_value(),
+            "session_id": identity.session_id,
+        }
+        try:
+            changed = await services.ask(
+                "profile",
+                "/password",
+                method="POST",
+                user=identity.user,
+                body=orjson.dumps(body),
+                seconds=PASSWORD_SECONDS,
+            )
+        finally:
+            sessions.forget_all_of(identity.user)
+        check_password_answer(changed)
+        return changed.response()
 
     @router.post(
         "/logout",
@@ -103,11 +162,37 @@ def routes(services: Services, sessions: Sessions, tokens: AccessTokens) -> APIR
         summary="Log out",
         responses=answer(204, "The session has ended; its token is dead.") | BAD_TOKEN | UNAVAILABLE,
     )
-    async def log_out(
-        identity: Annotated[Identity, Depends(sessions.identity)],
-        shown: Annotated[HTTPAuthorizationCredentials, Depends(bearer)],
-    ) -> None:
+    async def log_out(request: Request, identity: Asking) -> Response:
         """Ends the session that the token belongs to. The user's other sessions go on."""
-        await sessions.end(identity, shown.credentials)
+        ended = await sessions.end(identity, identity.session_id)
+        if ended.status not in (204, 404):
+            raise unavailable("profile")
+        response = Response(status_code=204)
+        cookies.forget(response, request)
+        return response
 
     return router
+
+
+def _kept_here(tokens: AccessTokens | None) -> AccessTokens:
+    if tokens is None:
+        raise _ELSEWHERE
+    return tokens
+
+
+async def _login(request: Request) -> bytes:
+    user_agent = request.headers.get("user-agent")
+    login = {
+        "credentials": orjson.Fragment(await request.body()),
+        "user_agent": user_agent and user_agent[:USER_AGENT_MAX],
+        "address": _address(request),
+    }
+    return orjson.dumps(login)
+
+
+def _address(request: Request) -> str | None:
+    """The client's network address in one spelling; None for what is none, which a proxy may have let through."""
+    try:
+        return str(ip_address(request.client.host)) if request.client else None
+    except ValueError:
+        return None

@@ -1,5 +1,6 @@
-"""What a request's body may be: JSON, of a bounded size."""
+"""What a request's body may be: JSON, of a bounded size and depth."""
 
+import re
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -11,7 +12,10 @@ from starlette.requests import ClientDisconnect
 from shared.plumbing.problems import ProblemError
 
 MAX_BODY_BYTES = 65_536
+MAX_DEPTH = 32
+_STEPS = re.compile(rb'"(?:[^"\\]|\\.)*"|[][{}]', re.DOTALL)  # texts, which may hold brackets, and brackets
 _TOO_LARGE = ProblemError(413, "too-large", f"A body may have {MAX_BODY_BYTES} bytes; send less at once.")
+_TOO_DEEP = ProblemError(400, "too-deep", f"A body may be nested {MAX_DEPTH} levels deep; send it flatter.")
 _NOT_JSON = ProblemError(415, "unsupported-media-type", "Send the body as JSON, with `Content-Type: application/json`.")
 
 
@@ -19,13 +23,15 @@ class _JsonRequest(Request):
     """A request whose body is strict JSON of at most MAX_BODY_BYTES."""
 
     async def body(self) -> bytes:
-        """The whole body. Raises a 413 problem as soon as it is too large, whatever its Content-Length says."""
+        """The whole body. Raises a 413 problem as soon as it is too large, a 400 one if it is nested too deep."""
         if not hasattr(self, "_body"):
             body = bytearray()
             async for chunk in self.stream():
                 body += chunk
                 if len(body) > MAX_BODY_BYTES:
                     raise _TOO_LARGE
+            if _is_too_deep(body):
+                raise _TOO_DEEP
             self._body = bytes(body)
         return self._body
 
@@ -60,6 +66,17 @@ def _checking(
         return await handle(request)
 
     return checked
+
+
+def _is_too_deep(body: bytes | bytearray) -> bool:
+    if body.count(b"[") + body.count(b"{") <= MAX_DEPTH:
+        return False
+    depth = 0
+    for step in _STEPS.finditer(body):
+        depth += {b"[": 1, b"{": 1, b"]": -1, b"}": -1}.get(step[0], 0)
+        if depth > MAX_DEPTH:
+            return True
+    return False
 
 
 def _has_no_body(request: Request) -> bool:

@@ -14,17 +14,23 @@ _PROBLEM_JSON = "application/problem+json"
 ABOUT = """\
 Everything a marketplace user did, bought, runs and spent.
 
-Log in to get a token, and send it as `Authorization: Bearer …`. The user is the token's and nothing else: no path or
-parameter names a user. Lists answer `{"items": […], "next_cursor": …}`, newest first. Errors are RFC 9457 problems:
-`type` is stable, `detail` says what to do, and `errors` names the fields. Times are RFC 3339, in UTC.
+Log in to get a token, and send it as `Authorization: Bearer …`; a browser may keep it in the cookie `session`. The user
+is the token's and nothing else: no path or parameter names a user. Lists answer `{"items": […], "next_cursor": …}`,
+newest first. Errors are RFC 9457 problems: `type` is stable, `detail` says what to do, and `errors` names the fields.
+Times are RFC 3339, in UTC.
 """
 TAGS = [
-    {"name": "auth", "description": "Accounts and sessions."},
+    {"name": "auth", "description": "Signing in and out."},
+    {"name": "account", "description": "Where the user is signed in, and how they leave."},
+    {"name": "profile", "description": "Who the user is, and what they prefer."},
     {"name": "activities", "description": "What the user did, as one timeline."},
     {"name": "purchases", "description": "What the user bought."},
     {"name": "deployments", "description": "What the user runs, and how it is."},
     {"name": "wallet", "description": "Balance, ledger and pool positions."},
     {"name": "commands", "description": "What only the marketplace can do: asked for here, followed here."},
+    {"name": "analytics", "description": "What it all comes to, why, and what is to come."},
+    {"name": "recommendations", "description": "What the user might want next, and where they could spend less."},
+    {"name": "catalog", "description": "What is on offer."},
     {"name": "keys", "description": "For publishers."},
 ]
 
@@ -78,7 +84,7 @@ def problem(status: int, code: str, detail: str, errors: list[dict[str, str]] | 
     }
     if status == 401:
         described["headers"] = {"WWW-Authenticate": {"schema": {"type": "string"}, "example": "Bearer"}}
-    if status == 503:
+    if status in (429, 503):
         described["headers"] = {"Retry-After": {"schema": {"type": "integer"}, "description": "Seconds.", "example": 1}}
     return {status: described}
 
@@ -90,10 +96,18 @@ def invalid(pointer: str, detail: str) -> Responses:
 
 BAD_TOKEN = problem(401, "bad-token", "The token is not valid, or not any more; log in again.")
 UNAVAILABLE = problem(503, "profile-unavailable", "The profile part does not answer right now; try again in a moment.")
+TOO_MANY_FAILURES = problem(429, "too-many-failures", "There were too many failures; try again later.")
+ELSEWHERE = problem(404, "accounts-elsewhere", "Accounts are the identity provider's here; register and sign in there.")
 BAD_BODY = (
     problem(400, "not-json", "The body should be one JSON text in UTF-8.")
     | problem(413, "too-large", "A body may have 65536 bytes; send less at once.")
     | problem(415, "unsupported-media-type", "Send the body as JSON, with `Content-Type: application/json`.")
+)
+
+
+_CROSS_SITE = problem(403, "cross-site", "A change that is signed in by the cookie is taken from own pages only.")
+_HEAD = problem(414, "uri-too-long", "An address may have 8192 bytes; shorten it.") | problem(
+    431, "headers-too-large", "A request may have 100 headers of 16384 bytes in all; send less, fewer cookies for one."
 )
 
 
@@ -109,6 +123,7 @@ def describe(app: FastAPI) -> None:
                 routes=app.routes,
                 tags=app.openapi_tags,
             )
+            _add_what_any_may_answer(app.openapi_schema["paths"])
             schemas = app.openapi_schema["components"]["schemas"]
             problem_schema = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
             schemas |= problem_schema.pop("$defs")
@@ -116,3 +131,10 @@ def describe(app: FastAPI) -> None:
         return app.openapi_schema
 
     app.openapi = described  # type: ignore[method-assign]  # FastAPI documents it so
+
+
+def _add_what_any_may_answer(paths: dict[str, dict[str, Any]]) -> None:
+    for item in paths.values():
+        for method, operation in item.items():
+            for status, described in (_HEAD if method == "get" else _HEAD | _CROSS_SITE).items():
+                operation["responses"].setdefault(str(status), described)

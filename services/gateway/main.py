@@ -4,10 +4,14 @@ from functools import partial
 from typing import NoReturn
 
 from fastapi import FastAPI
+from starlette.types import ASGIApp
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
-from services.gateway import activities, auth, purchases
+from services.gateway import accounts, activities, analytics, auth, portability, profile, purchases
+from services.gateway.cookies import NoCrossSite
 from services.gateway.description import ABOUT, PREFIX, TAGS, describe
-from services.gateway.headers import SecurityHeaders
+from services.gateway.headers import BoundedHead, SecurityHeaders
+from services.gateway.oidc import Issuer
 from services.gateway.services import Service, Services
 from services.gateway.sessions import Sessions
 from services.gateway.settings import Settings
@@ -25,6 +29,14 @@ _TITLE = "Mycelium user dashboard"
 _DESCRIPTION = f"{PREFIX}/openapi.json"
 
 
+class _Gateway(FastAPI):
+    """An app whose every answer has the security headers, that of an error nobody expected too."""
+
+    def build_middleware_stack(self) -> ASGIApp:
+        """What FastAPI builds, with the headers around it."""
+        return SecurityHeaders(super().build_middleware_stack())
+
+
 def build_app(settings: Settings) -> FastAPI:
     """The gateway, ready to be served: the same one in production and in the tests."""
     addresses: dict[Service, str] = {
@@ -34,15 +46,21 @@ def build_app(settings: Settings) -> FastAPI:
         "analytics": settings.analytics_url,
     }
     services = Services(addresses, InternalTokens(settings.internal_key))
-    tokens = AccessTokens(settings.token_key)
-    sessions = Sessions(tokens, services)
+    signer = _signer(settings)
+    outside = [signer] if isinstance(signer, Issuer) else []
+    sessions = Sessions(signer.identify, services)
     publisher = Publisher(NAME, settings)
     runtime = Runtime(
-        prepare=[services.start, partial(ensure_topics, settings.kafka_bootstrap_servers), publisher.start],
+        prepare=[
+            services.start,
+            *(issuer.start for issuer in outside),
+            partial(ensure_topics, settings.kafka_bootstrap_servers),
+            publisher.start,
+        ],
         jobs=[],
-        close=[publisher.stop, services.close],
+        close=[publisher.stop, services.close, *(issuer.close for issuer in outside)],
     )
-    app = FastAPI(
+    app = _Gateway(
         title=_TITLE,
         version="1.0.0",
         description=ABOUT,
@@ -56,17 +74,32 @@ def build_app(settings: Settings) -> FastAPI:
         lifespan=runtime.lifespan,
     )
     app.state.runtime = runtime
-    app.add_middleware(SecurityHeaders)
+    app.add_middleware(NoCrossSite)
+    app.add_middleware(BoundedHead)
     app.add_middleware(MeasureRequests)
+    if settings.trusted_proxies:
+        app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=settings.trusted_proxies)
     problems.install(app)
     describe(app)
     app.include_router(health.routes({"start": runtime.trouble, "kafka": publisher.trouble}, {}))
-    app.include_router(auth.routes(services, sessions, tokens))
+    app.include_router(auth.routes(services, sessions, signer if isinstance(signer, AccessTokens) else None))
+    app.include_router(accounts.routes(services, sessions))
+    app.include_router(profile.routes(services, sessions))
     app.include_router(activities.routes(services, sessions, publisher))
     app.include_router(purchases.routes(services, sessions))
     app.include_router(purchases.jwks_routes(services))
+    app.include_router(analytics.routes(services, sessions))
+    app.include_router(portability.routes(services, sessions, settings.export_key))
     app.add_api_route("/", _front_door, include_in_schema=False)
     return app
+
+
+def _signer(settings: Settings) -> AccessTokens | Issuer:
+    """Who signs the users' tokens: this gateway, or an outside issuer. The settings allow one of the two."""
+    if settings.token_key is not None:
+        return AccessTokens(settings.token_key)
+    assert settings.oidc_issuer and settings.oidc_audience  # noqa: S101, PT018
+    return Issuer(settings.oidc_issuer, settings.oidc_audience)
 
 
 async def _front_door() -> dict[str, str]:

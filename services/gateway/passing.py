@@ -6,18 +6,23 @@ from fastapi import Request
 from pydantic import BaseModel
 
 from services.gateway.description import PREFIX
-from services.gateway.services import Answer, Service, Services
+from services.gateway.services import READ_SECONDS, Answer, Service, Services
 from services.gateway.tokens import Identity
 
-_PASSED_IN = ("Idempotency-Key",)
+_PASSED_IN = ("Idempotency-Key", "If-Match", "If-None-Match")
 
 
 async def passed_on(
-    services: Services, service: Service, request: Request, identity: Identity, body: BaseModel | None = None
+    services: Services,
+    service: Service,
+    request: Request,
+    identity: Identity,
+    body: BaseModel | None = None,
+    seconds: float = READ_SECONDS,
 ) -> Answer:
     """What `service` answers to the request as the client put it, on behalf of the token's user.
 
-    `body` is what was read of the request's body. Raises a 503 problem if the service does not answer.
+    `body` is what was read of the request's body. Raises a 503 problem if there is no answer within `seconds`.
     """
     return await services.ask(
         service,
@@ -27,4 +32,5 @@ async def passed_on(
         query=request.scope["query_string"].decode("latin-1"),
         body=None if body is None else body.model_dump_json(exclude_unset=True).encode(),
         headers={name: request.headers[name] for name in _PASSED_IN if name in request.headers},
+        seconds=seconds,
     )

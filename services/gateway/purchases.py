@@ -4,9 +4,10 @@ from typing import Annotated, Any
 
 import orjson
 from fastapi import APIRouter, Body, Depends, Header, Path, Query, Request, Response
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BaseModel
 
 from services.gateway import examples
+from services.gateway.accounts import SAID_NO, PasswordAgain
 from services.gateway.bodies import JsonRoute
 from services.gateway.description import BAD_BODY, BAD_TOKEN, PREFIX, Responses, answer, invalid, problem
 from services.gateway.passing import passed_on
@@ -38,14 +39,6 @@ Key = Annotated[
 ]
 
 
-class Password(BaseModel):
-    """The user's password, asked for again."""
-
-    model_config = ConfigDict(strict=True, frozen=True, extra="forbid", hide_input_in_errors=True)
-
-    password: Annotated[SecretStr, Field(min_length=1, max_length=256)]
-
-
 Thing = Annotated[str, Path(max_length=256)]
 
 
@@ -66,7 +59,6 @@ Rating = Annotated[views.RatingBody, _example({"rating": 4.5, "review": "It know
 Order = Annotated[views.PurchaseBody, _example({"product_id": "prod-7", "quantity": 1})]
 Cancellation = Annotated[views.CancelBody | None, _example({"reason": "Not needed any more"})]
 Control = Annotated[views.DeploymentCommandBody, _example({"action": "scale", "resources": examples.RESOURCES})]
-PasswordAgain = Annotated[Password, _example({"password": "correct horse battery"})]
 
 
 def routes(services: Services, sessions: Sessions) -> APIRouter:
@@ -222,17 +214,18 @@ def routes(services: Services, sessions: Sessions) -> APIRouter:
         tags=["deployments"],
         summary="Show a deployment's access credentials",
         responses=answer(200, "In the clear, this once.", examples.CREDENTIALS)
-        | problem(403, "wrong-password", "The password is wrong.")
+        | SAID_NO
         | _no_such("deployment")
         | BAD_BODY
         | _READ,
     )
-    async def reveal(request: Request, identity: Asking, deployment_id: Thing, body: PasswordAgain) -> Response:
-        """Asks for the password again, and leaves an activity."""
-        await sessions.confirm(identity, body.password)
-        response = await asked(request, identity)
-        response.headers["Cache-Control"] = "no-store"
-        return response
+    async def reveal(request: Request, identity: Asking, deployment_id: Thing, body: PasswordAgain = None) -> Response:
+        """Asks for the password again, and leaves an activity.
+
+        Where accounts are an outside issuer's, a sign-in of the last five minutes takes the password's place.
+        """
+        await sessions.confirm(identity, body)
+        return await asked(request, identity)
 
     @router.get(
         "/wallet",

@@ -1,7 +1,8 @@
 """Asking the services behind the gateway, and handing on what they answer, byte for byte."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
@@ -17,11 +18,12 @@ from shared.plumbing.problems import ProblemError
 
 Service = Literal["activity", "purchases", "profile", "analytics"]
 
-_READ_SECONDS = 2.0
+READ_SECONDS = 2.0
+_SILENT_SECONDS = 15.0  # between two pieces of an answer that streams
 _CONNECTIONS_PER_SERVICE = 256  # more than there may be logins waiting, so that they leave room for the rest
 _KEEP_ALIVE_SECONDS = 4.0  # less than the services' 5, so that they are not the ones who hang up
 _TOKENS, _TOKEN_SECONDS = 10_000, LIFETIME_SECONDS / 2
-_PASSED_ON = ("Retry-After",)
+_PASSED_ON = ("Content-Disposition", "ETag", "Retry-After")
 _log = get(__name__)
 
 
@@ -72,7 +74,7 @@ class Services:
         query: str = "",
         body: bytes | None = None,
         headers: Mapping[str, str] = MappingProxyType({}),
-        seconds: float = _READ_SECONDS,
+        seconds: float = READ_SECONDS,
     ) -> Answer:
         """What `service` answers, on behalf of `user`; `path` and `query` are percent-encoded already.
 
@@ -98,11 +100,43 @@ class Services:
             raise unavailable(service)
         return answer
 
+    @asynccontextmanager
+    async def lines(self, service: Service, path: str, user: str) -> AsyncIterator[AsyncIterator[bytes]]:
+        """The lines that `service` answers, as they come, on behalf of `user`.
+
+        Raises a 503 problem if it does not begin to answer; one that breaks off raises aiohttp.ClientError or
+        TimeoutError out of the lines.
+        """
+        if self._http is None:
+            raise unavailable(service)
+        signed = {"Authorization": f"Bearer {self._token(service, user)}"}
+        patience = aiohttp.ClientTimeout(total=None, sock_connect=READ_SECONDS, sock_read=_SILENT_SECONDS)
+        url = URL(f"{self._addresses[service]}{path}", encoded=True)
+        try:
+            answer = await self._http.get(url, headers=signed, timeout=patience, allow_redirects=False)
+        except (TimeoutError, aiohttp.ClientError, OSError) as error:
+            _log.warning("service_unavailable", service=service, error=type(error).__name__)
+            raise unavailable(service) from None
+        async with answer:
+            if answer.status != 200:
+                _log.warning("service_unavailable", service=service, status=answer.status)
+                raise unavailable(service)
+            yield _lines_of(answer.content)
+
     def _token(self, service: Service, user: str | None) -> str:
         known: str | None = self._signed.get((service, user))
         if known is None:
             known = self._signed[(service, user)] = self._tokens.sign(service, user)
         return known
+
+
+async def _lines_of(content: aiohttp.StreamReader) -> AsyncIterator[bytes]:
+    """Lines of any length, unlike the reader's own; the last one has an end too."""
+    rest = b""
+    async for piece in content.iter_any():
+        *lines, rest = (rest + piece).split(b"\n")
+        for line in lines:
+            yield line
 
 
 def unavailable(service: str) -> ProblemError:

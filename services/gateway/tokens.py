@@ -14,11 +14,14 @@ from shared.plumbing.settings import Secret
 _ALGORITHM = "HS256"
 _ISSUER = "mycelium"
 _AUDIENCE = "mycelium-dashboard"
-_CLOCK_SKEW_SECONDS = 5  # between two gateways
+CLOCK_SKEW_SECONDS = 5  # between two machines
+
+# What a hostile text makes the decoder raise, besides its own errors: a header that is no object, a number too large.
+UNREADABLE = (JoseError, ValueError, TypeError, AttributeError, OverflowError, RecursionError)
 
 
 class BadTokenError(Exception):
-    """The text is not an access token of ours that is still valid."""
+    """The text is not an access token that is valid here and now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +30,17 @@ class Identity:
 
     user: str
     session_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class OutsideIdentity(Identity):
+    """Who is asking with an outside issuer's token, which is valid until `expires_at` (UTC).
+
+    `signed_in_at` is when the user last proved to the issuer who they are, in seconds since the epoch, if it tells.
+    """
+
+    expires_at: datetime
+    signed_in_at: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,18 +71,18 @@ class AccessTokens:
         }
         return AccessToken(jwt.encode({"alg": _ALGORITHM}, claims, self._key), end - now)
 
-    def check(self, text: str) -> Identity:
+    async def identify(self, text: str) -> Identity:
         """Whose token it is. Raises BadTokenError for whatever is not ours, not for us, or not valid any more."""
         try:
             claims = jwt.decode(text, self._key, algorithms=[_ALGORITHM]).claims
             _CLAIMS.validate(claims)
-        except (JoseError, ValueError) as error:
+        except UNREADABLE as error:
             raise BadTokenError from error
         return Identity(claims["sub"], claims["sid"])
 
 
 _CLAIMS = jwt.JWTClaimsRegistry(
-    leeway=_CLOCK_SKEW_SECONDS,
+    leeway=CLOCK_SKEW_SECONDS,
     iss={"essential": True, "value": _ISSUER},
     aud={"essential": True, "value": _AUDIENCE},
     exp={"essential": True},

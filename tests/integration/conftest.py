@@ -18,8 +18,9 @@ from services.purchases.settings import Settings as PurchasesSettings
 from services.purchases.vault.make_keys import make_keys
 from shared.plumbing import mongo
 from shared.plumbing.internal_auth import InternalTokens
-from tests.servers.dashboard import Site, User, ready, settings_of, sign_up, site
+from tests.servers.dashboard import Site, User, gateway_keys, ready, settings_of, sign_up, site
 from tests.servers.docker import docker_works
+from tests.servers.issuer import AUDIENCE, IssuerServer, issuing
 from tests.servers.running import Running, publishing, running
 
 INTERNAL_KEY = secrets.token_urlsafe(32)
@@ -73,8 +74,8 @@ async def purchases_service(
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def profile_settings(mongo_url: str, client_settings: dict[str, object]) -> ProfileSettings:
-    """The settings of a profile service."""
-    return settings_of(ProfileSettings, client_settings, mongo_url=mongo_url)
+    """The settings of a profile service; all clients of the tests have one address, which is not to slow them down."""
+    return settings_of(ProfileSettings, client_settings, mongo_url=mongo_url, free_failures_per_address=10_000)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
@@ -94,14 +95,45 @@ async def gateway_settings(
         "activity_url": activity_service.url,
         "purchases_url": "http://127.0.0.1:9",  # nobody answers there
         "profile_url": profile.url,
+        "analytics_url": "http://127.0.0.1:1",  # nothing there
     }
-    return settings_of(GatewaySettings, client_settings, token_key=secrets.token_urlsafe(32), **addresses)
+    return settings_of(GatewaySettings, client_settings, **gateway_keys(), **addresses)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def gateway(gateway_settings: GatewaySettings) -> AsyncIterator[Site]:
     """The gateway, ready."""
     async with site(gateway_main.build_app(gateway_settings), described=True) as served:
+        await ready(served)
+        yield served
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def whole_settings(gateway_settings: GatewaySettings, purchases_service: Running) -> GatewaySettings:
+    """The settings of a gateway before all the services."""
+    return gateway_settings.model_copy(update={"purchases_url": purchases_service.url})
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def whole(whole_settings: GatewaySettings) -> AsyncIterator[Site]:
+    """A gateway before all the services, ready."""
+    async with site(gateway_main.build_app(whole_settings), described=True) as served:
+        await ready(served)
+        yield served
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def issuer() -> AsyncIterator[IssuerServer]:
+    """An outside OpenID Connect issuer."""
+    async with issuing() as server:
+        yield server
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def outside(whole_settings: GatewaySettings, issuer: IssuerServer) -> AsyncIterator[Site]:
+    """A gateway before all the services that takes the issuer's tokens, ready."""
+    signing = {"token_key": None, "oidc_issuer": issuer.url, "oidc_audience": AUDIENCE}
+    async with site(gateway_main.build_app(whole_settings.model_copy(update=signing)), described=True) as served:
         await ready(served)
         yield served
 

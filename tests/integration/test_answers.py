@@ -16,12 +16,13 @@ from mycelium.simulator.desk import DASHBOARD
 from shared.contracts.build import make_event
 from shared.contracts.credentials import ALGORITHMS
 from shared.contracts.envelope import UserPayload
-from shared.contracts.identity import UserRegistered
+from shared.contracts.identity import UserErased, UserRegistered
 from shared.contracts.purchases import PurchaseCancelRequested, PurchaseRequested
 from shared.contracts.topics import COMMANDS, IDENTITY, Topic
 from tests.integration.test_simulator import ledger_of, simulating
 from tests.waiting import eventually
 
+WELCOMED = "Welcome to the marketplace"
 KEY = ECKey.generate_key("P-256", {"use": "enc", "kid": "k1"}, private=True)
 
 
@@ -86,3 +87,40 @@ async def test_a_new_user_buys_and_after_a_kill_cancels(
     balances = {line["sequence"]: line["balance_after"] for line in said("wallet.transaction_posted.v1")}
     assert sorted(balances) == [1, 2, 3]
     assert balances[3] == balances[1] == "500.00"
+
+
+async def test_nothing_more_is_said_of_who_was_erased_until_they_register_anew(
+    client_settings: dict[str, object], kafka: str, tmp_path: Path
+) -> None:
+    user, other = (f"{secrets.token_hex(6)}@example.org" for _ in range(2))
+    ledger, state = tmp_path / "ledger.jsonl", tmp_path / "state.json"
+    arguments = (
+        *("--users", 1, "--days", 2, "--seed", secrets.randbelow(10**9), "--live", "inf"),
+        *("--ledger", ledger, "--state", state, "--user", user),
+    )
+
+    async def ask(payload: UserPayload) -> None:
+        idempotence = client_settings.get("kafka_enable_idempotence") != "false"
+        await publish([(IDENTITY, make_event(payload, source=DASHBOARD))], kafka, idempotence=idempotence)
+
+    def said_of(email: str) -> list[Mapping[str, Any]]:  # Any: JSON
+        return [event for event in ledger_of(ledger) if event["subject"] == email] if ledger.exists() else []
+
+    async def until_answered(email: str, number: int) -> None:
+        await ask(UserRegistered(user_email=email))
+        await eventually(lambda: len(said_of(email)) >= number, timeout=60)
+
+    async with simulating(client_settings, *arguments):
+        await until_answered(other, 1)  # it is live
+        assert said_of(user)
+        await ask(UserErased(user_email=user))
+        await eventually(lambda: '"left": {}' not in state.read_text(), timeout=30)
+        before = len(said_of(user))
+        await ask(UserErased(user_email=other))
+        await until_answered(other, 2)
+        assert len(said_of(user)) <= before + 1  # one that was under way
+        welcomed = [event["data"] for event in said_of(other)]
+        assert [(line["sequence"], line["balance_after"]) for line in welcomed] == [(1, "500.00"), (1, "500.00")]
+        await ask(UserRegistered(user_email=user))
+        await eventually(lambda: said_of(user)[-1]["data"].get("description") == WELCOMED, timeout=60)
+    assert user not in state.read_text()

@@ -189,8 +189,8 @@ async def test_every_answer_has_the_headers_of_an_api(gateway: Site, ada: User) 
         headers = (await gateway.ask("GET", path, token=ada.token)).headers
         assert headers["X-Content-Type-Options"] == "nosniff"
         assert headers["Cache-Control"] == "no-store"
-        assert headers["Content-Security-Policy"] == "default-src 'none'; frame-ancestors 'none'"
-        assert "Server" not in headers or "uvicorn" in headers["Server"]
+        assert "frame-ancestors 'none'" in headers["Content-Security-Policy"]
+        assert "Server" not in headers
 
 
 async def test_the_front_door_leads_to_the_description(gateway: Site) -> None:

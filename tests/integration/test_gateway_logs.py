@@ -28,7 +28,7 @@ async def test_no_users_data_and_no_secret_is_ever_logged(
     mongo_url: str, client_settings: dict[str, object], tmp_path: Path
 ) -> None:
     gateway_port, profile_port, nothing_listens = free_ports(3)
-    keys = {name: secrets.token_urlsafe(32) for name in ("INTERNAL_KEY", "TOKEN_KEY")}
+    keys = {name: secrets.token_urlsafe(32) for name in ("INTERNAL_KEY", "TOKEN_KEY", "EXPORT_KEY")}
     common = {name.upper(): str(value) for name, value in client_settings.items()} | keys | {"LOG_LEVEL": "DEBUG"}
     profile = common | {"MONGO_URL": mongo_url, "PORT": str(profile_port)}
     gateway = common | {
@@ -75,7 +75,7 @@ async def everything_that_can_go_wrong(gateway: Site) -> list[str]:
 async def test_a_process_without_its_settings_says_which_and_ends(tmp_path: Path) -> None:
     bare = dict.fromkeys(("TOKEN_KEY", "INTERNAL_KEY", "MONGO_URL", "KAFKA_BOOTSTRAP_SERVERS"), "")
     needs = {"gateway": "TOKEN_KEY", "profile": "INTERNAL_KEY"}
-    processes = [await start(service, bare, tmp_path / service) for service in needs]
+    processes = [await start(service, bare, tmp_path / f"{service}.log") for service in needs]
     assert [await process.wait() for process in processes] == [2, 2]
     for service, needed in needs.items():
-        assert f"Setting {needed}" in (tmp_path / service).read_text()
+        assert f"Setting {needed}" in (tmp_path / f"{service}.log").read_text()

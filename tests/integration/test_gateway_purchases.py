@@ -1,6 +1,5 @@
 """What the user bought, runs and owns, as the gateway's clients see it: every answer as its description says."""
 
-import secrets
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Any
@@ -24,6 +23,7 @@ from tests.servers.dashboard import (
     Site,
     User,
     assert_problem,
+    gateway_keys,
     ready,
     settings_of,
     sign_up,
@@ -55,8 +55,9 @@ async def shop(client_settings: dict[str, object], profile: Site, purchases_serv
         "activity_url": "http://127.0.0.1:9",
         "purchases_url": purchases_service.url,
         "profile_url": profile.url,
+        "analytics_url": "http://127.0.0.1:1",  # nothing there
     }
-    settings = settings_of(GatewaySettings, client_settings, token_key=secrets.token_urlsafe(32), **addresses)
+    settings = settings_of(GatewaySettings, client_settings, **gateway_keys(), **addresses)
     async with site(gateway_main.build_app(settings), described=True) as served:
         await ready(served)
         yield served

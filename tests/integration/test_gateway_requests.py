@@ -46,7 +46,7 @@ async def test_a_wrong_report_names_the_field(gateway: Site, ada: User, fields: 
         ({"email": "no email"}, "#/email"),
         ({"email": "x" * 300 + "@example.test"}, "#/email"),
         ({"role": "operator"}, "#/role"),
-        ({"display_name": ""}, "#/display_name"),
+        ({"display_name": 7}, "#/display_name"),
         ({"country": 46}, "#/country"),
     ],
 )
@@ -95,14 +95,31 @@ JSON = {"Content-Type": "application/json"}
         b'{"email": NaN}',
         b'{"email": "\\ud800"}',
         b'{"email": "\xff"}',
-        b"[" * 30_000,
-        b'{"a":' * 10_000 + b"1" + b"}" * 10_000,
         b'{"a": 1} trailing',
     ],
 )
 async def test_what_is_no_json_is_a_400(gateway: Site, body: bytes) -> None:
     for path in ("/auth/register", "/auth/login"):
         assert_problem(await gateway.ask("POST", f"{API}{path}", data=body, headers=JSON), 400, "not-json")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"[" * 30_000,
+        b"[" * 33 + b"]" * 33,
+        b'{"a":' * 10_000 + b"1" + b"}" * 10_000,
+        b'{"a\\"":["]",' + b"[" * 31 + b"]" * 32 + b"}",
+    ],
+)
+async def test_what_is_nested_too_deep_is_a_400(gateway: Site, body: bytes) -> None:
+    for path in ("/auth/register", "/auth/login"):
+        assert_problem(await gateway.ask("POST", f"{API}{path}", data=body, headers=JSON), 400, "too-deep")
+
+
+@pytest.mark.parametrize("body", [b"[" * 32 + b"]" * 32, b'["' + b"[{" * 40 + b'"]', b"[[],[],[]" + b",[]" * 40 + b"]"])
+async def test_what_is_nested_less_or_only_looks_it_is_read(gateway: Site, body: bytes) -> None:
+    assert_problem(await gateway.ask("POST", f"{API}/auth/login", data=body, headers=JSON), 422, "invalid")
 
 
 @pytest.mark.parametrize("media_type", ["text/plain", "application/x-www-form-urlencoded", "application/jsonx", ""])

@@ -16,6 +16,14 @@ OPERATIONS = {
 }
 
 
+OPEN = {
+    "post /api/v1/auth/register",
+    "post /api/v1/auth/login",
+    "get /api/v1/erasures/{erasure_id}",
+    "get /.well-known/jwks.json",
+}
+
+
 def contents(operation: Json) -> Iterator[tuple[str, Json]]:
     """Every body that goes in or comes out."""
     if body := operation.get("requestBody"):
@@ -30,6 +38,16 @@ def test_it_is_openapi_3_1_and_has_the_contracts_operations() -> None:
         "post /api/v1/auth/register",
         "post /api/v1/auth/login",
         "post /api/v1/auth/logout",
+        "post /api/v1/auth/password",
+        "get /api/v1/sessions",
+        "delete /api/v1/sessions/{session_id}",
+        "delete /api/v1/account",
+        "get /api/v1/erasures/{erasure_id}",
+        "get /api/v1/profile",
+        "patch /api/v1/profile",
+        "get /api/v1/preferences",
+        "patch /api/v1/preferences",
+        "get /api/v1/profiles/{user_id}",
         "get /api/v1/activities",
         "post /api/v1/activities",
         "get /api/v1/activities/summary",
@@ -48,6 +66,23 @@ def test_it_is_openapi_3_1_and_has_the_contracts_operations() -> None:
         "get /api/v1/wallet/transactions",
         "get /api/v1/wallet/pools",
         "get /.well-known/jwks.json",
+        "get /api/v1/export",
+        "post /api/v1/import",
+        "get /api/v1/analytics/usage",
+        "get /api/v1/analytics/usage/explain",
+        "get /api/v1/analytics/spending",
+        "get /api/v1/analytics/forecast",
+        "get /api/v1/analytics/anomalies",
+        "get /api/v1/analytics/budget",
+        "put /api/v1/analytics/budget",
+        "get /api/v1/analytics/alerts",
+        "get /api/v1/analytics/runway",
+        "get /api/v1/analytics/report",
+        "get /api/v1/analytics/benchmarks",
+        "get /api/v1/recommendations/products",
+        "get /api/v1/recommendations/spending",
+        "post /api/v1/recommendations/spending/{idea_id}/dismiss",
+        "get /api/v1/catalog",
     }
 
 
@@ -82,8 +117,8 @@ def test_every_error_is_a_problem(name: str) -> None:
 @pytest.mark.parametrize("name", OPERATIONS)
 def test_what_needs_a_token_says_so(name: str) -> None:
     operation = OPERATIONS[name]
-    is_open = name in ("post /api/v1/auth/register", "post /api/v1/auth/login", "get /.well-known/jwks.json")
-    assert operation.get("security", []) == ([] if is_open else [{"bearer": []}])
+    is_open = name in OPEN
+    assert operation.get("security", []) == ([] if is_open else [{"bearer": []}, {"cookie": []}])
     assert is_open or "401" in operation["responses"]
     assert DESCRIPTION["components"]["securitySchemes"]["bearer"]["scheme"] == "bearer"
 

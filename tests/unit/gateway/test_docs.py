@@ -20,8 +20,8 @@ COMMANDS = [
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_is_an_operation_with_a_body_as_described(command: str) -> None:
-    [path] = re.findall(r"\$API(/[a-zA-Z/$]+)", command)
-    path = re.sub(r"\$([A-Z]+)", lambda name: f"{{{name[1].lower()}_id}}", path)
+    [path] = re.findall(r"\$API(/[a-zA-Z/$_]+)", command)
+    path = re.sub(r"\$([A-Z]+)(_ID)?", lambda name: f"{{{name[1].lower()}_id}}", path)
     body = re.search(r"--json '(.*?)'", command, re.DOTALL)
     named = re.search(r"--request ([A-Z]+)", command)
     method = named[1].lower() if named else "post" if body else "get"
