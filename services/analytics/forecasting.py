@@ -10,7 +10,7 @@ from multiprocessing import get_context, parent_process
 from os import _exit
 from threading import Thread
 
-from services.analytics.domain.forecast import TooLittleHistory, forecast
+from services.analytics.domain.forecast import LEAST_MONTHS, TooLittleHistory, forecast
 from shared.contracts.analytics_forecast import Forecast
 
 _IDLE_SECONDS = 60.0
@@ -31,6 +31,8 @@ class Forecaster:
 
     async def forecast(self, history: Sequence[Decimal], after: str, ahead: int) -> Forecast | TooLittleHistory:
         """What `services.analytics.domain.forecast.forecast` says. Raises ForecasterStoppedError."""
+        if len(history) < LEAST_MONTHS:
+            return TooLittleHistory(len(history))  # no reason to start a worker, which takes seconds
         pool = self._working_pool()
         self._waiting += 1
         try:

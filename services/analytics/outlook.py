@@ -23,6 +23,7 @@ from shared.plumbing.mongo import Database, Document
 
 _YEAR: Final = timedelta(days=366)
 _MOST_ALERTS: Final = 200
+_MARK: Final = {"$set": {"dirty": True}, "$inc": {"version": 1}}
 
 
 class Outlook:
@@ -57,11 +58,21 @@ class Outlook:
 
     async def set_budget(self, user: str, body: BudgetBody) -> Budget:
         """Sets the budget that counts from this month on."""
-        wanted = {"monthly_limit": body.monthly_limit, "currency": body.currency}
-        change = {"$set": {"budget": wanted, "dirty": True}, "$inc": {"version": 1}}
-        await self._users.update_one({"_id": user}, change, upsert=True)
+        await self._users.update_one({"_id": user}, _MARK, upsert=True)
+        await self._users.update_one({"_id": user}, {"$set": {"budget": _kept(body)}})
         await self.raise_alerts(user)
         return await self._budget(await self._reckoning.of(user), datetime.now(UTC))
+
+    async def limit_of(self, user: str) -> BudgetBody | None:
+        """The budget that the user set, if they did."""
+        known = await self._users.find_one({"_id": user}, {"budget": 1}) or {}
+        return BudgetBody.model_construct(**known["budget"]) if known.get("budget") else None
+
+    async def take_budget(self, user: str, body: BudgetBody) -> bool:
+        """Sets the budget of a user who has none; whether that was so."""
+        await self._users.update_one({"_id": user}, _MARK, upsert=True)
+        without = {"_id": user, "budget": {"$exists": False}}
+        return (await self._users.update_one(without, {"$set": {"budget": _kept(body)}})).modified_count == 1
 
     async def raise_alerts(self, user: str) -> None:
         """Keeps what there is to tell now, each alert once, unless the user wants no billing alerts."""
@@ -118,6 +129,10 @@ class Outlook:
             kept = {"basis": basis, "forecast": found.model_dump()}
             await self._users.update_one({"_id": known["_id"]}, {"$set": {"forecast": kept}})
         return found
+
+
+def _kept(budget: BudgetBody) -> Document:
+    return {"monthly_limit": budget.monthly_limit, "currency": budget.currency}
 
 
 def _history(known: Document, now: datetime) -> tuple[Sequence[MonthTotals], MonthTotals]:

@@ -13,7 +13,7 @@ import ijson
 from services.gateway.bodies import MAX_DEPTH
 from services.gateway.sealing import Contents, Json, canonical
 from services.gateway.services import Service
-from shared.contracts.portable import EXPORT_ONLY, FORMAT, MOST_ITEMS, PARTS, VERSION
+from shared.contracts.portable import EXPORT_ONLY, FORMAT, MOST_ITEMS, PARTS, TAKEN_TOO, VERSION
 from shared.plumbing.portability import NOT_YOURS
 from shared.plumbing.problems import ProblemError
 from shared.plumbing.settings import Secret
@@ -37,9 +37,13 @@ def _wrong(pointer: str, detail: str) -> ProblemError:
 
 
 class Chunk(NamedTuple):
-    """Some items of one part, beginning with the one at `first`, as the body of a call to `service`."""
+    """Some items of one part, beginning with the one at `first`, as the body of a call to `service`.
+
+    `takers` are the services that take them besides.
+    """
 
     service: Service
+    takers: tuple[Service, ...]
     part: str
     first: int
     items: int
@@ -185,4 +189,5 @@ def chunks(items: IO[bytes]) -> Iterator[Chunk]:
 def _chunk(part: str, first: int, items: list[bytes]) -> Chunk:
     prefix = b'{"part":"' + part.encode() + b'","item":'
     body = b"[" + b",".join(prefix + item + b"}" for item in items) + b"]"
-    return Chunk(_KNOWN[part], part, first, len(items), body)
+    takers = tuple(service for service, parts in TAKEN_TOO.items() if part in parts)
+    return Chunk(_KNOWN[part], takers, part, first, len(items), body)

@@ -168,10 +168,13 @@ async def _upload(request: Request, file: IO[bytes]) -> None:
 
 async def _import(services: Services, user: str, items: IO[bytes], number: int) -> Imported:
     for chunk in chunks(items):
-        await _call(services, user, chunk, "/imports/check")
+        for service in (chunk.service, *chunk.takers):
+            await _call(services, service, user, chunk, "/imports/check")
     parts: dict[str, ImportedPart] = {}
     for chunk in chunks(items):
-        answered = orjson.loads(await _call(services, user, chunk, "/imports"))
+        for service in chunk.takers:
+            await _call(services, service, user, chunk, "/imports")
+        answered = orjson.loads(await _call(services, chunk.service, user, chunk, "/imports"))
         part = parts.setdefault(chunk.part, ImportedPart(items=0, added=0))
         part.items += chunk.items
         part.added += answered["added"]
@@ -180,16 +183,16 @@ async def _import(services: Services, user: str, items: IO[bytes], number: int) 
     return imported
 
 
-async def _call(services: Services, user: str, chunk: Chunk, path: str) -> bytes:
+async def _call(services: Services, service: Service, user: str, chunk: Chunk, path: str) -> bytes:
     """The body of a good answer. Raises a problem for any other."""
-    answered = await services.ask(chunk.service, path, method="POST", user=user, body=chunk.body, seconds=_CALL_SECONDS)
+    answered = await services.ask(service, path, method="POST", user=user, body=chunk.body, seconds=_CALL_SECONDS)
     if answered.status in (200, 204):
         return answered.body
     if answered.status == 403:
         raise NOT_YOURS
     if answered.status == 422:
         raise _in_the_file(orjson.loads(answered.body), chunk)
-    raise unavailable(chunk.service)
+    raise unavailable(service)
 
 
 def _in_the_file(answered: dict[str, Any], chunk: Chunk) -> ProblemError:

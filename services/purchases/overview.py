@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 from services.purchases.domain.settings import Months, months_at, zone_of
-from services.purchases.ported import is_imported
+from shared.folds.ported import is_imported
 from services.purchases.tags import EVERYTHING, tag
 from services.purchases.views import UPTIME_WINDOW, deployment_view
 from shared.contracts.times import microseconds

@@ -9,7 +9,7 @@ from pydantic import Field, TypeAdapter
 
 from services.purchases.commands import CommandStore
 from services.purchases.overview import Overviews
-from services.purchases.ported import facts_in, facts_shown, health_shown
+from shared.folds.ported import facts_in, facts_shown, health_shown
 from services.purchases.store import HEALTH_KEPT, PurchaseStore
 from services.purchases.tags import EVERYTHING
 from services.purchases.views import deployment_view

@@ -1,20 +1,38 @@
 """What `mycelium import-legacy` found in the marketplace's old files and no other event can carry (`legacy.events`)."""
 
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, ClassVar
 
-from pydantic import Field
+from pydantic import Field, ValidationError, ValidatorFunctionWrapHandler, WrapValidator
 
-from shared.contracts.dashboard import Metadata
+from shared.contracts.dashboard import Metadata, MetadataKey, MetadataValue
 from shared.contracts.envelope import UserPayload
-from shared.contracts.types import Id, Label, Name, Text
+from shared.contracts.types import Id, Label, Text
 from shared.contracts.views import ActivityType
+
+_Items = Annotated[list[MetadataValue], Field(max_length=1_000)]
+_Members = Annotated[dict[MetadataKey, MetadataValue], Field(max_length=20)]
+
+
+def _without_names(value: object, validate: ValidatorFunctionWrapHandler) -> object:
+    """Errors may not name a member here: its name is the user's own data."""
+    try:
+        return validate(value)
+    except ValidationError:
+        raise ValueError(
+            "should be an object of at most 50 members: names of up to 64 characters without control characters,"
+            " values that are texts, numbers, booleans, null, or lists or objects of these"
+        ) from None
+
+
+_Values = dict[MetadataKey, MetadataValue | _Items | _Members]
+Preferences = Annotated[_Values, Field(max_length=50), WrapValidator(_without_names)]
 
 
 class LegacyPreferencesFound(UserPayload):
-    """The preferences of an old file. They count until the user chooses here; `preferences` may have any of them."""
+    """The preferences of an old file. They count until the user chooses here; whoever owns them checks each."""
 
     event_type: ClassVar[str] = "legacy.preferences_found.v1"
-    preferences: Annotated[dict[Name, Any], Field(max_length=50)]  # Any: JSON, checked by whoever owns them
+    preferences: Preferences
 
 
 class LegacyActivityFound(UserPayload):

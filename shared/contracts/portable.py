@@ -20,6 +20,7 @@ from pydantic import (
 )
 
 from shared.contracts import times
+from shared.contracts.analytics_forecast import BudgetBody
 from shared.contracts.portable_facts import (
     At,
     DeploymentFacts,
@@ -48,16 +49,22 @@ VERSION: Final = 1
 SCHEMA_PATH: Final = "/api/v1/export.schema.json"
 MOST_ITEMS: Final = 500  # in one call to a service
 
-PARTS: Final[Mapping[Literal["profile", "activity", "purchases"], tuple[str, ...]]] = {
+Keeper = Literal["profile", "activity", "purchases", "analytics"]
+PARTS: Final[Mapping[Keeper, tuple[str, ...]]] = {
     "profile": ("profile", "preferences", "sessions"),
     "activity": ("activities",),
     "purchases": ("purchases", "deployments", "health", "wallet", "transactions", "pools", "commands"),
+    "analytics": ("budget",),
 }
+TAKEN_TOO: Final[Mapping[Keeper, frozenset[str]]] = {
+    "analytics": frozenset({"purchases", "deployments", "health", "transactions"})
+}  # what a service takes back besides its own parts, because its figures are made of it
 EXPORT_ONLY: Final = frozenset({"sessions", "wallet", "commands"})
 LEFT_OUT: Final = (
     "access credentials of deployments: reveal them while they are there; they are never written to a file",
     "the password",
     "what was said of purchases and deployments that were not told of yet",
+    "which budget alerts were shown, and which ideas to spend less were dismissed",
 )
 
 T = TypeVar("T")
@@ -163,6 +170,10 @@ class PortablePreferences(UserPreferences):
     ] = None
 
 
+class PortableBudget(BudgetBody):
+    """What the user wants to spend in a month at most."""
+
+
 class PortableSession(BaseModel):
     """Where the user was signed in."""
 
@@ -187,6 +198,7 @@ class Parts(BaseModel):
     transactions: list[PortableTransaction]
     pools: list[PortablePool]
     commands: list[CommandState]
+    budget: Annotated[list[PortableBudget], Field(max_length=1)] = []
 
 
 class Manifest(BaseModel):
@@ -227,6 +239,7 @@ TransactionItem = PortedItem[Literal["transactions"], PortableTransaction]
 PoolItem = PortedItem[Literal["pools"], PortablePool]
 ProfileItem = PortedItem[Literal["profile"], PortableProfile]
 PreferencesItem = PortedItem[Literal["preferences"], PortablePreferences]
+BudgetItem = PortedItem[Literal["budget"], PortableBudget]
 
 _IDS: Final[Mapping[str, tuple[str, ...]]] = {
     "activities": ("id",),

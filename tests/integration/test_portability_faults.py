@@ -16,7 +16,7 @@ from pydantic import SecretStr
 from services.gateway import main as gateway_main
 from services.gateway.sealing import Contents, canonical
 from services.gateway.settings import Settings as GatewaySettings
-from services.purchases.ported import facts_shown
+from shared.folds.ported import facts_shown
 from services.purchases.store import PurchaseStore
 from shared.contracts.build import make_event
 from shared.contracts.portable import LEFT_OUT, PARTS

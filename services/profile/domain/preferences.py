@@ -10,7 +10,17 @@ from shared.contracts.profiles import PreferencesChange, UserPreferences
 from shared.contracts.times import as_time
 
 _PREFERRED, _BLOCKED = "preferred_providers", "blocked_providers"
-_TOLD = {"activity_tracking", "analytics_participation", "auto_renewal_default"}
+_TOLD = {
+    "activity_tracking",
+    "analytics_participation",
+    "auto_renewal_default",
+    "preferred_providers",
+    "blocked_providers",
+    "price_range_filter",
+    "default_category_filter",
+    "deployment_alerts",
+    "billing_alerts",
+}
 
 
 def preferences_of(user: User) -> UserPreferences:
@@ -58,7 +68,10 @@ def _check_providers(before: UserPreferences, members: Mapping[str, Value]) -> N
 def preferences_updated(changed: Changed) -> PreferencesUpdated:
     """What is told of a change: the fields' names, and the choices that other services act on."""
     preferences = preferences_of(changed.user)
-    told = preferences.model_dump(include=_TOLD)
+    told = preferences.model_dump(include=_TOLD) | {
+        "price_range_filter": list(preferences.price_range_filter or ()),
+        "default_category_filter": preferences.default_category_filter or "",
+    }
     return PreferencesUpdated(user_email=changed.user.email, changed=changed.names, **told)
 
 

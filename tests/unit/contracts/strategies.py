@@ -24,11 +24,7 @@ exact_decimals = st.decimals(-(10**10), 10**10, places=4)  # up to 15 digits, so
 def events(payload: type[Payload]) -> SearchStrategy[dict[str, Json]]:
     """Whole events in structured mode, as JSON objects, that the exported schema allows."""
     schema = event_schema(payload)
-    key = (
-        "product_id"
-        if "product_id" in payload.model_fields and "user_email" not in payload.model_fields
-        else "user_email"
-    )
+    key = next(name for name in ("user_email", "product_id", "erasure_id") if name in payload.model_fields)
     return _values(schema, schema["$defs"]).map(lambda event: event | {"subject": event["data"][key]})
 
 

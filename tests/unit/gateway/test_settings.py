@@ -14,6 +14,7 @@ GOOD = {
     "ACTIVITY_URL": "http://127.0.0.1:8101",
     "PURCHASES_URL": "http://127.0.0.1:8102",
     "PROFILE_URL": "http://127.0.0.1:8103",
+    "ANALYTICS_URL": "http://analytics:8104",
 }
 OIDC = {"OIDC_ISSUER": "https://id.example.org/realm", "OIDC_AUDIENCE": "dashboard", "TOKEN_KEY": ""}
 

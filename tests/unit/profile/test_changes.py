@@ -134,18 +134,24 @@ def test_the_event_names_what_changed_and_no_private_value() -> None:
         "changed": ["bio", "timezone", "phone"],
         "timezone": "Asia/Tokyo",
     }
-    chose = preferences_updated(preferences(ADA, preferred_providers=["secret"], auto_renewal_default=True))
+    chose = preferences_updated(preferences(ADA, language="sv", blocked_providers=["p"], auto_renewal_default=True))
     assert chose.model_dump() == {
         "user_email": EMAIL,
-        "changed": ["preferred_providers", "auto_renewal_default"],
+        "changed": ["language", "blocked_providers", "auto_renewal_default"],
         "activity_tracking": True,
         "analytics_participation": True,
         "auto_renewal_default": True,
+        "preferred_providers": [],
+        "blocked_providers": ["p"],
+        "price_range_filter": [],
+        "default_category_filter": "",
+        "deployment_alerts": True,
+        "billing_alerts": True,
     }
 
 
-@pytest.mark.parametrize("name", ["activity_tracking", "analytics_participation", "auto_renewal_default"])
-def test_others_act_on_consents_and_renewal_only(name: str) -> None:
+@pytest.mark.parametrize("name", ["activity_tracking", "auto_renewal_default", "blocked_providers", "billing_alerts"])
+def test_others_act_on_some_of_them_only(name: str) -> None:
     assert changes_others(["theme", name])
     assert not changes_others(["theme", "language"])
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
-from services.purchases.ported import FACTS, IMPORTED, facts_in, facts_shown, health_shown
+from shared.folds.ported import FACTS, IMPORTED, facts_in, facts_shown, health_shown
 from shared.contracts import marketplace
 from shared.contracts.envelope import Payload
 from shared.contracts.portable import (

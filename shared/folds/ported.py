@@ -1,4 +1,4 @@
-"""Pure: the facts of a thing as a file holds them, and back."""
+"""The facts of a thing as a file holds them, and back."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -11,8 +11,8 @@ from shared.contracts.portable_facts import DeploymentFacts, PoolFacts, Purchase
 from shared.contracts.times import as_time
 from shared.folds.facts import CHECK_SLOT, Fact, Kind, Value
 from shared.folds.state import State, members
-from shared.plumbing.mongo import Document
 
+Record = dict[str, Any]  # a document as it is stored, or JSON
 IMPORTED: Final = -2  # less than the weight of every event; that of an unhealthy check is more by one
 FACTS: Final[dict[Kind, type[BaseModel]]] = {
     "purchase": PurchaseFacts,
@@ -33,7 +33,7 @@ def is_imported(weight: int) -> bool:
     return weight < 0
 
 
-def facts_shown(kind: Kind, state: State) -> Document:
+def facts_shown(kind: Kind, state: State) -> Record:
     """What a file says of a thing's facts: JSON. What is never written to a file, such as credentials, is left out."""
     model = FACTS[kind]
     fields = {name: _shown(said) for name, said in state["fields"].items() if name in model.model_fields}
@@ -44,12 +44,12 @@ def facts_shown(kind: Kind, state: State) -> Document:
     return model.model_validate(fields | collections).model_dump(mode="json", exclude_unset=True)
 
 
-def _shown(said: list[Any]) -> Document:
+def _shown(said: list[Any]) -> Record:
     _weight, at, event, value = said
     return {"at": at, "event": event, "value": value}
 
 
-def health_shown(document: Document) -> Document:
+def health_shown(document: Record) -> Record:
     """What a file says of one day's checks of a deployment: JSON."""
     deployment_id, _, day = document["id"].rpartition("/")
     checks = [PortableCheck.model_validate(said.value).model_dump(mode="json") for said in members(document, "checks")]
