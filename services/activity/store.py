@@ -7,20 +7,22 @@ order of two events with it.
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime
 from re import escape
 from typing import Any
 
 from cachetools import LRUCache
-from pymongo import ASCENDING, DESCENDING, DeleteMany, IndexModel, InsertOne, ReplaceOne, UpdateOne
+from pymongo import ASCENDING, DESCENDING, DeleteMany, IndexModel, InsertOne, ReplaceOne
 from pymongo.errors import BulkWriteError
 
 from services.activity.domain.activity import Activity
-from shared.contracts.times import as_time, microseconds
+from shared.contracts.times import microseconds
 from shared.contracts.views import ActivityQuery
-from shared.folds.consent import ALWAYS, NEVER, Choice, Consent, consent_of
+from shared.folds.consent import ALWAYS, NEVER, Choice, Consent
+from shared.plumbing import consents
+from shared.plumbing.consents import Consents
 from shared.plumbing.mongo import DUPLICATE_KEY, Database, Document
 from shared.plumbing.paging import NEWEST_FIRST, Position, older_than
 
@@ -55,7 +57,8 @@ class ActivityStore:
 
     def __init__(self, database: Database, keep: int) -> None:
         self._activities = database["activities"]
-        self._choices = database["choices"]
+        self._choices = database[consents.COLLECTION]
+        self._consents = Consents(database)
         self._keep = keep
         self._stored: LRUCache[Kind, int] = LRUCache(_COUNTED_USERS)
 
@@ -66,10 +69,9 @@ class ActivityStore:
         """
         if not choices:
             return set()
-        await self._choices.bulk_write([_add_choice(choice) for choice in choices], ordered=False)
-        users = {choice.user for choice in choices}
-        await self._remove_forbidden(await self._consents(users))
-        return users
+        allowed = await self._consents.add(choices)
+        await self._remove_forbidden(allowed)
+        return set(allowed)
 
     async def save(self, activities: Sequence[Activity]) -> Written:
         """Stores the activities that are allowed, then trims. What was stored before, or is forbidden, changes nothing.
@@ -77,12 +79,12 @@ class ActivityStore:
         Raises pymongo.errors.PyMongoError; what was written by then may be written again.
         """
         low_users = {a.user for a in activities if a.impact == "low"}
-        before = await self._consents(low_users)
+        before = await self._consents.of(low_users)
         allowed = [a for a in activities if a.impact != "low" or before.get(a.user, ALWAYS).allows(a.time)]
         if not allowed:
             return Written(0, 0, frozenset())
         known, added = await self._write(allowed)
-        await self._remove_forbidden(_narrowed(before, await self._consents(low_users)))
+        await self._remove_forbidden(_narrowed(before, await self._consents.of(low_users)))
         await self._trim(added)
         return Written(len(allowed) - known, known, frozenset(a.user for a in allowed))
 
@@ -118,12 +120,6 @@ class ActivityStore:
             {"$sort": NEWEST_FIRST},
             {"$limit": self._keep},
         ]
-
-    async def _consents(self, users: Iterable[str]) -> dict[str, Consent]:
-        if not (ids := list(users)):
-            return {}
-        found = await self._choices.find({"_id": {"$in": ids}}).to_list(None)
-        return {document["_id"]: consent_of(_choices_in(document)) for document in found}
 
     async def _remove_forbidden(self, consents: Mapping[str, Consent]) -> None:
         deletions = [DeleteMany(_forbidden(user, consent.since)) for user, consent in consents.items() if consent.since]
@@ -216,15 +212,6 @@ def _write(activity: Activity) -> InsertOne[Document] | ReplaceOne[Document]:
         return InsertOne(document)
     older = [{"at": {"$lt": document["at"]}}, {"at": document["at"], "event": {"$lt": activity.event}}]
     return ReplaceOne({"_id": activity.id, "$or": older}, document, upsert=True)
-
-
-def _add_choice(choice: Choice) -> UpdateOne:
-    made = {"on": choice.on, "at": microseconds(choice.time), "event": choice.event}
-    return UpdateOne({"_id": choice.user}, {"$addToSet": {"choices": made}}, upsert=True)
-
-
-def _choices_in(document: Document) -> Iterable[Choice]:
-    return (Choice(document["_id"], c["on"], as_time(c["at"]), c["event"]) for c in document["choices"])
 
 
 def _forbidden(user: str, since: datetime | None) -> Document:
