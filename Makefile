@@ -20,7 +20,7 @@ run: .venv/.ready ## start everything with demo data; prints the address and a l
 	@$(BIN)/mycelium up --demo
 
 test: .venv/.ready ## every test, on real servers
-	@$(BIN)/pytest -q
+	@$(BIN)/pytest -q -n auto --maxprocesses=4 --dist loadfile
 
 check: .venv/.ready lint types test ## what CI asks of a change
 

@@ -1,32 +1,23 @@
-"""How good the recommendations are, and what learning them costs. `python -m bench.analytics_recommend` shows it.
+"""How good the recommendations are. `python -m bench.analytics_recommend` shows it.
 
-Accuracy: simulated users live for a year. What each bought for the first time in the last 60 days is held out; the
+Simulated users live for a year. What each bought for the first time in the last 60 days is held out; the
 model and what is known of a user come from before. A hit is a held-out product among the ten recommended; the popular
 ones, less what the user has, are what it is compared with. The seeds were not looked at while the model was made.
-
-Cost: 10,000 users are made of the simulated ones, each of two of them by halves, over nine copies of the catalogue.
 """
 
-import multiprocessing
 import sys
-import time
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
-from multiprocessing.connection import Connection
-from pathlib import Path
 from typing import Final
 
 import numpy as np
-import orjson
 from rich.console import Console
 
 from bench.table import Row, table
 from mycelium.simulator import Scenario, history
 from services.analytics.domain.advice import recommend
-from services.analytics.domain.benchmarks import refresh
-from services.analytics.domain.model import to_documents
 from services.analytics.domain.recommend import Known, Shelf
 from services.analytics.domain.things import Product
 from services.analytics.domain.training import BOUGHT, LOOKED_AT, RATED, Interactions, train
@@ -38,10 +29,7 @@ _USERS, _DAYS, _HELD_OUT_DAYS = 200, 365, 60
 _UNTIL: Final = datetime(2026, 3, 1, tzinfo=UTC)
 _CUT: Final = _UNTIL - timedelta(days=_HELD_OUT_DAYS)
 _SHOWN: Final = 10
-_MANY, _COPIES, _AT_HOME = 10_000, 9, 0.7
-_COHORTS: Final = 5
-_SAMPLE: Final = 500
-_WANTED, _SECONDS, _MEGABYTES = 1.5, 60, 500
+_WANTED = 1.5
 
 
 @dataclass
@@ -95,21 +83,6 @@ class Hits:
         )
 
 
-@dataclass(frozen=True)
-class Cost:
-    """Learning from so many rows: seconds, the peak of the process in megabytes, of which `before` were there before;
-    how many megabytes the documents take; seconds for one user's recommendations and for all cohorts."""
-
-    rows: int
-    products: int
-    seconds: float
-    peak: float
-    before: float
-    stored: float
-    one_user: float
-    cohorts: float
-
-
 def market(seed: int) -> Market:
     """A simulated year, up to the cut and after it."""
     found, product_of = Market(), {}
@@ -145,25 +118,12 @@ def hits(found: Market, *, looks: bool) -> Hits:
     return total
 
 
-def cost(found: Market) -> Cost:
-    """Learns and recommends in a process of its own, for the sake of its memory."""
-    ours, theirs = multiprocessing.Pipe()
-    interactions, products = found.interactions()
-    arguments = (theirs, interactions, [found.products[id] for id in products])  # noqa: A001
-    process = multiprocessing.get_context("spawn").Process(target=_learn, args=arguments)
-    process.start()
-    measured: Cost = ours.recv()
-    process.join()
-    return measured
-
-
 def rows() -> list[Row]:
     """The lines of the table."""
     markets = [market(seed) for seed in _SEEDS]
     return [
         _hit_row(f"Hit-rate at {_SHOWN}, recommendations against popularity", markets, looks=True),
         _hit_row("the same without what users looked at", markets, looks=False),
-        *_cost_rows(cost(markets[0])),
     ]
 
 
@@ -173,82 +133,6 @@ def _hit_row(what: str, markets: Iterable[Market], *, looks: bool) -> Row:
     ours, popular = (f"{n} of {total.held_out} ({n / total.held_out:.0%})" for n in (total.ours, total.popular))
     line = Row(f"{what} ({total.users} users)", ours, popular, f"{ratio:.2f}")
     return replace(line, target=f"≥ {_WANTED}", met=ratio >= _WANTED, gate=True) if looks else line
-
-
-def _cost_rows(found: Cost) -> Iterator[Row]:
-    size = f"{_MANY:,} users, {found.products:,} products, {found.rows:,} rows"
-    is_quick = found.seconds + found.cohorts < _SECONDS
-    yield Row(f"Learning from {size}", f"{found.seconds:.1f} s", "", "", f"< {_SECONDS} s", is_quick)
-    yield Row(f"All benchmarks of {_MANY:,} users", f"{found.cohorts:.2f} s", "", "", "within that", is_quick)
-    peak, before = f"{found.peak:.0f} MB", f"{found.before:.0f} MB"
-    is_small = found.peak < _MEGABYTES
-    yield Row("Memory at its peak, compared with before learning", peak, before, "", f"< {_MEGABYTES} MB", is_small)
-    yield Row("The model as documents", f"{found.stored:.1f} MB", "", "")
-    yield Row(f"{_SHOWN} recommendations for one user", f"{found.one_user * 1e3:.1f} ms", "", "")
-
-
-def _learn(answer: Connection, small: Interactions, catalogue: Sequence[Product]) -> None:
-    interactions = _enlarged(small, len(catalogue))
-    catalogue = [replace(p, id=f"{p.id}-{copy}") for copy in range(_COPIES) for p in catalogue]
-    products = [product.id for product in catalogue]
-    before, started = _peak(), time.perf_counter()
-    model = train(interactions, products, _CUT)
-    seconds, peak = time.perf_counter() - started, _peak()
-    stored = sum(len(orjson.dumps(document)) for document in to_documents(model)) / 1e6
-    one_user = _recommend(Shelf(catalogue, model), interactions, products)
-    answer.send(Cost(len(interactions.user), len(products), seconds, peak, before, stored, one_user, _benchmark()))
-
-
-def _enlarged(small: Interactions, products: int) -> Interactions:
-    """Each of many users does half of what one simulated user did and half of what another did, mostly in one copy of
-    the catalogue."""
-    rng = np.random.default_rng(1)
-    of_user = [np.flatnonzero(small.user == user) for user in range(int(small.user.max()) + 1)]
-    rows, users, copies = [], [], []
-    for user in range(_MANY):
-        both = np.concatenate([of_user[i] for i in rng.integers(len(of_user), size=2)])
-        chosen = both[rng.random(len(both)) < 0.5]
-        home = np.full(len(chosen), user % _COPIES)
-        rows.append(chosen)
-        users.append(np.full(len(chosen), user))
-        copies.append(np.where(rng.random(len(chosen)) < _AT_HOME, home, rng.integers(_COPIES, size=len(chosen))))
-    row, copy = np.concatenate(rows), np.concatenate(copies)
-    return Interactions(np.concatenate(users), small.product[row] + copy * products, small.kind[row], small.weight[row])
-
-
-def _recommend(shelf: Shelf, interactions: Interactions, products: Sequence[str]) -> float:
-    """Seconds for one user, the mean of some."""
-    known = []
-    for user in range(_SAMPLE):
-        own = np.flatnonzero(interactions.user == user)
-        did = [(products[interactions.product[i]], interactions.kind[i], interactions.weight[i]) for i in own]
-        bought = frozenset(product for product, kind, _ in did if kind == BOUGHT)
-        looked_at = {product: int(days) for product, kind, days in did if kind == LOOKED_AT}
-        known.append(Known(bought, looked_at, {product: float(given) for product, kind, given in did if kind == RATED}))
-    started = time.perf_counter()
-    for each in known:
-        recommend(shelf, each, _SHOWN)
-    return (time.perf_counter() - started) / _SAMPLE
-
-
-def _benchmark() -> float:
-    """Seconds for three measures of all users in five cohorts, each figure changed since the last time."""
-    rng = np.random.default_rng(1)
-    names = [f"user-{user}" for user in range(_MANY)]
-    everybody, cohorts = frozenset(names), [names[cohort::_COHORTS] for cohort in range(_COHORTS)]
-    old, new = ([dict(zip(c, rng.lognormal(4, 1, len(c)).tolist(), strict=True)) for c in cohorts] for _ in range(2))
-    tables = [refresh("monthly_spending", None, figures, everybody, _CUT) for figures in old]
-    started = time.perf_counter()
-    for _ in range(3):
-        for table_before, figures in zip(tables, new, strict=True):
-            refresh("monthly_spending", table_before, figures, everybody, _UNTIL)
-    return time.perf_counter() - started
-
-
-def _peak() -> float:
-    """The most megabytes that this process has held; `getrusage` would tell of its parent as well."""
-    status = Path("/proc/self/status").read_text(encoding="ascii")
-    return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM:")) * 1024 / 1e6
 
 
 def _interactions(rows: np.ndarray[tuple[int, int], np.dtype[np.float64]]) -> Interactions:

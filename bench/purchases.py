@@ -104,7 +104,7 @@ async def _bare(database: Database, records: Sequence[Record]) -> None:
 def _write(event: dict[str, Any]) -> tuple[str, UpdateOne]:
     data, kind = event["data"], event["type"]
     name = "transaction" if "transaction_posted" in kind else "pool" if "pool_" in kind else kind.partition(".")[0]
-    name = "health" if "health" in kind else "purchase" if name == "support" else name
+    name = "health" if "health" in kind else {"support": "purchase", "user": "settings"}.get(name, name)
     collection = KINDS[name].collection  # type: ignore[index]
     id = str(data.get(f"{name}_id") or data.get("deployment_id") or data.get("purchase_id"))  # noqa: A001
     stamped = [0, event["time"], event["id"], {key: value for key, value in data.items() if key != "user_email"}]

@@ -6,8 +6,8 @@ from statistics import median
 
 from rich.table import Table
 
-from bench import purchases
-from bench.dashboard import FEW, MANY, PAGE, Seen
+from bench import analytics, purchases
+from bench.dashboard import FEW, MANY, Seen
 from bench.history import Cost
 from bench.ingest import Comparison, Results
 
@@ -29,15 +29,24 @@ class Row:
     gate: bool = False
 
 
-def rows(results: Results, costs: list[Cost], bought: purchases.Costs, seen: Seen) -> list[Row]:
-    """All lines, in the order in which they are shown."""
-    return [
-        *_ingest(results),
-        *_history(costs),
-        *_purchases(bought),
-        *_pages(seen.page_seconds),
-        *_memory(seen.megabytes),
-    ]
+def of_activity(results: Results, costs: list[Cost]) -> list[Row]:
+    """The lines about the activity service."""
+    return [*_ingest(results), *_history(costs)]
+
+
+def of_purchases(found: purchases.Costs) -> list[Row]:
+    """The lines about the purchases service."""
+    return [*_costs("purchases", found)]
+
+
+def of_analytics(found: analytics.Costs) -> list[Row]:
+    """The lines about how fast the analytics service is."""
+    return [*_costs("analytics", found)]
+
+
+def of_the_stack(seen: Seen) -> list[Row]:
+    """The lines about all of it together."""
+    return [*_answers(seen.seconds), *_memory(seen.megabytes)]
 
 
 def table(rows: Iterable[Row]) -> Table:
@@ -82,17 +91,17 @@ def _history(costs: list[Cost]) -> Iterator[Row]:
         yield Row(f"Mongo commands a batch, {cost.history:,} behind it", "", "", count, f"≤ {most:.2f}", met, gate=True)
 
 
-def _purchases(bought: purchases.Costs) -> Iterator[Row]:
-    what = "Ingest of purchases, against orjson + the same bulk write, without Kafka"
-    yield _speed(what, Comparison(median(bought.ours), median(bought.bare), bought.ratio), 0.6)
-    few, many = purchases.HISTORIES
-    for what, seconds in bought.seconds.items():
-        yield _time(f"{what} with {many:,} behind it, against {few:,}", seconds[many], seconds[few])
+def _costs(service: str, found: purchases.Costs | analytics.Costs) -> Iterator[Row]:
+    what = f"Ingest of {service}, against orjson + the same bulk write, without Kafka"
+    yield _speed(what, Comparison(median(found.ours), median(found.bare), found.ratio), 0.6)
+    for what, seconds in found.seconds.items():
+        few, many = sorted(seconds)
+        yield _time(f"{what}, with {many:,} purchases behind it, against {few:,}", seconds[many], seconds[few])
 
 
-def _pages(seconds: Mapping[int, float]) -> Iterator[Row]:
-    what = f"A page of {PAGE} activities with {MANY:,} events behind it, against {FEW:,}"
-    yield _time(what, seconds[MANY], seconds[FEW])
+def _answers(seconds: Mapping[str, Mapping[int, float]]) -> Iterator[Row]:
+    for what, taken in seconds.items():
+        yield _time(f"{what}, with {MANY:,} events behind it, against {FEW:,}", taken[MANY], taken[FEW])
 
 
 def _time(what: str, one: float, other: float) -> Row:

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
+from hypothesis import HealthCheck, settings
 
 from shared.plumbing import mongo
 from shared.plumbing.mongo import Database
@@ -12,6 +13,10 @@ from shared.plumbing.topics import ensure_topics
 from tests.leaks import no_leaks  # noqa: F401  (a fixture that every run uses)
 from tests.servers.docker import docker_kafka, docker_mongo, docker_works
 from tests.servers.embedded import embedded_kafka, embedded_mongo
+
+# Property tests count examples, not milliseconds: a busy machine is no reason to fail.
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

@@ -32,7 +32,7 @@ async def eventually(
 async def eventually(
     condition: Callable[[], object],
     *,
-    timeout: float = 10,  # noqa: ASYNC109  (the last answer is told, which asyncio.timeout cannot do)
+    timeout: float = 30,  # noqa: ASYNC109  (the last answer is told, which asyncio.timeout cannot do)
     interval: float = 0.02,
     what: str = "",
 ) -> object:

@@ -12,7 +12,8 @@ from mycelium.stack.keeper import Program
 from mycelium.stack.services import GATEWAY, Addresses, environment
 
 EMAIL = "demo@mycelium.example"
-_USERS, _DAYS = 20, 90
+# Four whole months, which a forecast takes, and a user who can be compared with more than twenty others.
+_USERS, _DAYS, _SEED = 60, 130, 4
 _SIGN_UP_SECONDS = 20
 _MADE, _THERE_ALREADY = 201, 409
 
@@ -45,7 +46,7 @@ def simulator(addresses: Addresses, data: DataDir, client_settings: Mapping[str,
 
     argv = (
         *(sys.executable, "-P", "-m", "mycelium", "simulate"),
-        *("--users", str(_USERS), "--days", str(_DAYS), "--user", EMAIL),
+        *("--users", str(_USERS), "--days", str(_DAYS), "--seed", str(_SEED), "--user", EMAIL),
         *("--live", "inf", "--state", str(data.demo_json)),
         *("--jwks", f"{addresses.url(GATEWAY)}/.well-known/jwks.json"),
     )

@@ -7,7 +7,6 @@ from typing import Annotated, Any
 import orjson
 from fastapi import APIRouter, Depends, Query, Response
 
-from services.analytics.documents import month_of_document
 from services.analytics.domain import report
 from services.analytics.domain.explain import Background, UnknownFigureError, explanation
 from services.analytics.domain.months import between, month_of, preceding, zone_of
@@ -31,11 +30,11 @@ def routes(reckoning: Reckoning, presences: Presences, tokens: InternalTokens) -
 
     @router.get("/usage")
     async def usage(email: User) -> Response:
-        return answer((await reckoning.of(email))["usage"])
+        return answer(await reckoning.usage(email))
 
     @router.get("/spending")
     async def spending(email: User, asked: Annotated[Months, Query()]) -> Response:
-        known = await reckoning.of(email)
+        known = await reckoning.usage(email)
         return answer({"items": _last_months(known, asked.months, datetime.now(UTC)), "next_cursor": None})
 
     @router.get("/usage/explain")
@@ -54,9 +53,10 @@ def routes(reckoning: Reckoning, presences: Presences, tokens: InternalTokens) -
     @router.get("/report")
     async def report_of(email: User, asked: Annotated[ReportQuery, Query()]) -> Response:
         zone = zone_of((await reckoning.of(email))["zone"])
-        now = datetime.now(zone)
-        first = asked.from_.astimezone(zone).date() if asked.from_ else date(now.year, 1, 1)
-        last = asked.to.astimezone(zone).date() if asked.to else now.date()
+        last = asked.to or datetime.now(zone).date()
+        first = asked.from_ or date(last.year, 1, 1)
+        if first > last:
+            raise field_problem("#/from", "should not be after to")
         start = datetime.combine(first, time(), zone).astimezone(UTC)
         end = datetime.combine(last + timedelta(days=1), time(), zone).astimezone(UTC)
         told = report.report(await reckoning.purchases_in(email, start, end), first, last, zone)
@@ -77,14 +77,13 @@ async def _background(reckoning: Reckoning, presences: Presences, email: str, kn
     )
 
 
-def _last_months(known: Mapping[str, Any], number: int, now: datetime) -> list[Mapping[str, Any]]:
+def _last_months(usage: Mapping[str, Any], number: int, now: datetime) -> list[Mapping[str, Any]]:
     """`MonthlySpending` of so many months, this one included, the latest first, the empty ones too."""
-    this = first = month_of(now, zone_of(known["zone"]))
+    this = first = month_of(now, zone_of(usage["timezone"]))
     for _ in range(number - 1):
         first = preceding(first)
-    stored = {name: month_of_document(each) for name, each in known["months"].items()}
-    wanted = reversed([*between(first, this)])
-    return [spending_of(stored.get(month) or MonthTotals(month)) for month in wanted]
+    ready = {spending["month"]: spending for spending in usage["spending_trends"]}
+    return [ready.get(month) or spending_of(MonthTotals(month)) for month in reversed([*between(first, this)])]
 
 
 def answer(body: object) -> Response:

@@ -40,5 +40,6 @@ async def apply(
     return Stored(
         applied=merged.changed + len(seen) + products,
         duplicates=merged.unchanged,
-        changed=frozenset((user, "analytics") for user in users | merged.users),
+        changed=frozenset((user, "analytics") for user in users | merged.users)
+        | frozenset((user, "recommendations") for user in merged.advised),
     )

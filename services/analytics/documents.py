@@ -1,10 +1,11 @@
 """Documents as the things that the domain reckons with, and months as documents."""
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import fields
 from decimal import Decimal
 from typing import Any, Final
 
+from services.analytics.domain.months import credible
 from services.analytics.domain.things import Deployment, Load, MonthTotals, Period, Purchase, Share, Stay
 from shared.contracts.times import as_time
 from shared.folds import deployment, purchase
@@ -12,6 +13,7 @@ from shared.folds.state import field, members, value
 from shared.plumbing.mongo import Document
 
 _NO_RESOURCES: Final = {"cpu_cores": 0.0, "memory_gb": 0.0, "storage_gb": 0.0, "bandwidth_mbps": 0.0}
+_OF_SHARE: Final = tuple(each.name for each in fields(Share))
 
 
 def purchase_of(document: Document, refunds: Decimal = Decimal(0)) -> Purchase:
@@ -20,7 +22,7 @@ def purchase_of(document: Document, refunds: Decimal = Decimal(0)) -> Purchase:
     return Purchase(
         id=document["id"],
         **details,
-        at=as_time(purchase.bought_at(document)),
+        at=credible(as_time(purchase.bought_at(document))),
         status=purchase.status(document),
         billing_cycle=value(document, "billing_cycle"),
         refunded=refunds,
@@ -67,12 +69,20 @@ def events_behind(document: Document) -> tuple[str, ...]:
 
 
 def month_document(month: MonthTotals) -> Document:
-    """A month as it is stored in its user's document."""
-    return asdict(month) | {
-        "by_type": [{"name": name, **asdict(share)} for name, share in month.by_type.items()],
-        "by_provider": [{"name": name, **asdict(share)} for name, share in month.by_provider.items()],
+    """A month as it is stored in its user's document. (`asdict` copies each value; that is half of a reckoning.)"""
+    return {
+        "month": month.month,
+        "spent": month.spent,
+        "count": month.count,
+        "by_type": _share_documents(month.by_type),
+        "by_provider": _share_documents(month.by_provider),
         "provider_names": [[id, name] for id, name in month.provider_names.items()],  # an id may hold a dot  # noqa: A001
+        "others": dict(month.others),
     }
+
+
+def _share_documents(shares: Mapping[str, Share]) -> list[Document]:
+    return [{"name": name, **{f: getattr(share, f) for f in _OF_SHARE}} for name, share in shares.items()]
 
 
 def month_of_document(document: Document) -> MonthTotals:
@@ -81,14 +91,15 @@ def month_of_document(document: Document) -> MonthTotals:
         document["month"],
         document["spent"],
         document["count"],
-        _shares(document["by_type"]),
-        _shares(document["by_provider"]),
+        shares_of(document["by_type"]),
+        shares_of(document["by_provider"]),
         dict(document["provider_names"]),
         document["others"],
     )
 
 
-def _shares(stored: list[Document]) -> dict[str, Share]:
+def shares_of(stored: list[Document]) -> dict[str, Share]:
+    """The shares in a month's document, by name."""
     return {each["name"]: Share(**{k: v for k, v in each.items() if k != "name"}) for each in stored}
 
 

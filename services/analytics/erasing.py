@@ -3,11 +3,13 @@
 from collections.abc import Set
 from typing import Final
 
+from services.analytics.comparing import Cohorts, member_of
 from services.analytics.store import KINDS
+from shared.plumbing import consents
 from shared.plumbing.mongo import Database
 
 _BY_USER: Final = (*(keeping.collection for keeping in KINDS.values()), "days", "sessions", "views")
-_BY_EMAIL: Final = ("choices", "users")
+_BY_EMAIL: Final = (consents.COLLECTION, "users")
 
 
 async def erase(database: Database, users: Set[str]) -> int:
@@ -15,4 +17,5 @@ async def erase(database: Database, users: Set[str]) -> int:
     theirs = {"$in": list(users)}
     removed = [(await database[name].delete_many({"user": theirs})).deleted_count for name in _BY_USER]
     removed += [(await database[name].delete_many({"_id": theirs})).deleted_count for name in _BY_EMAIL]
+    await Cohorts(database).take_out(map(member_of, users))  # last: see services.analytics.learn
     return sum(removed)

@@ -1,16 +1,14 @@
 """Forecasts, worked out in a process of their own: the library that makes them takes more memory than the service."""
 
 import asyncio
-import signal
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from decimal import Decimal
-from multiprocessing import get_context, parent_process
-from os import _exit
-from threading import Thread
+from multiprocessing import get_context
 
 from services.analytics.domain.forecast import LEAST_MONTHS, TooLittleHistory, forecast
+from services.analytics.worker import begin
 from shared.contracts.analytics_forecast import Forecast
 
 _IDLE_SECONDS = 60.0
@@ -60,7 +58,7 @@ class Forecaster:
     def _working_pool(self) -> ProcessPoolExecutor:
         self._keep()
         if not self._pool:
-            self._pool = ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=_begin)
+            self._pool = ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=begin)
         return self._pool
 
     def _keep(self) -> None:
@@ -79,15 +77,3 @@ def _forecast(history: Sequence[Decimal], after: str, ahead: int) -> Forecast | 
     from services.analytics.methods import METHODS
 
     return forecast(history, after, ahead, METHODS)
-
-
-def _begin() -> None:
-    """In the worker: leave it to the service when to stop, and do not outlive it, however it ended."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    if parent := parent_process():
-        parent.join()
-    _exit(1)

@@ -5,14 +5,18 @@ from typing import NoReturn
 
 from fastapi import FastAPI
 
-from services.analytics import api, catalogue, consumer, outlook_api, presences, store
+from services.analytics import api, catalogue, consumer, outlook_api, portable, presences, recommend_api, store
 from services.analytics.advice import Advice
 from services.analytics.catalogue import Catalogue
+from services.analytics.comparing import Cohorts, Comparing
 from services.analytics.erasing import erase
 from services.analytics.forecasting import Forecaster
+from services.analytics.learning import Learning
 from services.analytics.outlook import Outlook
 from services.analytics.presences import Presences
 from services.analytics.reckoning import Reckoning
+from services.analytics.recommending import Recommending
+from services.analytics.searching import Search
 from services.analytics.settings import Settings
 from services.analytics.shelf import Shelf
 from services.analytics.store import AnalyticsStore
@@ -41,7 +45,9 @@ def build_app(settings: Settings) -> FastAPI:
     seen, products = Presences(database), Catalogue(database)
     reckoning, shelf, forecaster = Reckoning(database, seen), Shelf(products), Forecaster()
     outlook, advice = Outlook(database, reckoning, forecaster), Advice(database, reckoning, shelf)
-    apply = partial(consumer.apply, AnalyticsStore(database), seen, products)
+    recommending, comparing = Recommending(database, reckoning, shelf), Comparing(Cohorts(database), reckoning)
+    search, facts = Search(shelf), AnalyticsStore(database)
+    apply = partial(consumer.apply, facts, seen, products)
     erasure = Erasure(NAME, settings, database, publisher, partial(erase, database))
     consuming = Consumer(NAME, settings, consumer.TOPICS, consumer.reader(), apply, publisher, erasure)
     runtime = Runtime(
@@ -51,19 +57,27 @@ def build_app(settings: Settings) -> FastAPI:
             publisher.start,
             erasure.prepare,
             shelf.refresh,
+            search.refresh,
+            recommending.refresh,
         ],
         jobs=[
             consuming,
             Watchdog(consuming, settings.stuck_after_seconds),
             Every(2.0, "reckoning", reckoning.work_off),
             Every(2.0, "catalogue", shelf.refresh),
+            Every(2.0, "search", search.refresh),
+            Every(2.0, "recommending", recommending.refresh),
+            Learning(database, settings.mongo_url, settings.learn_every_seconds),
+            Every(30.0, "alerts", outlook.tell),
         ],
-        close=[publisher.stop, forecaster.close, partial(mongo.close, client)],
+        close=[publisher.stop, forecaster.close, search.close, partial(mongo.close, client)],
     )
     app = service_app("Analytics", runtime, client, consuming.trouble, {"lag": consuming.lag})
     tokens = InternalTokens(settings.internal_key)
     app.include_router(api.routes(reckoning, seen, tokens))
-    app.include_router(outlook_api.routes(outlook, advice, tokens))
+    app.include_router(outlook_api.routes(outlook, advice, erasure, tokens))
+    app.include_router(recommend_api.routes(recommending, comparing, search, tokens))
+    app.include_router(portable.routes(facts, outlook, erasure, publisher, tokens))
     return app
 
 

@@ -15,7 +15,7 @@ from services.analytics.domain.forecast import MOST_AHEAD, TooLittleHistory
 from services.analytics.domain.months import OWN_CURRENCY, bounds, month_of, zone_of
 from services.analytics.domain.things import MonthTotals
 from services.analytics.domain.usage import every_month
-from services.analytics.forecasting import Forecaster
+from services.analytics.forecasting import Forecaster, ForecasterStoppedError
 from services.analytics.reckoning import Reckoning
 from shared.contracts.analytics_forecast import Anomaly, Budget, BudgetBody, Forecast, Runway
 from shared.folds.state import field
@@ -23,7 +23,6 @@ from shared.plumbing.mongo import Database, Document
 
 _YEAR: Final = timedelta(days=366)
 _MOST_ALERTS: Final = 200
-_MARK: Final = {"$set": {"dirty": True}, "$inc": {"version": 1}}
 
 
 class Outlook:
@@ -58,8 +57,8 @@ class Outlook:
 
     async def set_budget(self, user: str, body: BudgetBody) -> Budget:
         """Sets the budget that counts from this month on."""
-        await self._users.update_one({"_id": user}, _MARK, upsert=True)
-        await self._users.update_one({"_id": user}, {"$set": {"budget": _kept(body)}})
+        change = {"$set": {"budget": _kept(body), "dirty": True}, "$inc": {"version": 1}}
+        await self._users.update_one({"_id": user}, change, upsert=True)
         await self.raise_alerts(user)
         return await self._budget(await self._reckoning.of(user), datetime.now(UTC))
 
@@ -70,7 +69,7 @@ class Outlook:
 
     async def take_budget(self, user: str, body: BudgetBody) -> bool:
         """Sets the budget of a user who has none; whether that was so."""
-        await self._users.update_one({"_id": user}, _MARK, upsert=True)
+        await self._users.update_one({"_id": user}, {"$set": {"dirty": True}, "$inc": {"version": 1}}, upsert=True)
         without = {"_id": user, "budget": {"$exists": False}}
         return (await self._users.update_one(without, {"$set": {"budget": _kept(body)}})).modified_count == 1
 
@@ -87,6 +86,15 @@ class Outlook:
                 await self._users.update_one(
                     unless_told, {"$push": {"alerts": {"$each": [entry], "$slice": -_MOST_ALERTS}}}
                 )
+
+    async def tell(self) -> None:
+        """Raises what there is to tell of every budget whose user had something change, or whose day is another one."""
+        told = {"version": "$version", "day": f"{datetime.now(UTC):%Y-%m-%d}"}
+        behind = {"budget.currency": {"$exists": True}, "$expr": {"$ne": ["$alerted", told]}}
+        async for known in self._users.find(behind, {"version": 1}):
+            await self.raise_alerts(known["_id"])
+            done = [{"$set": {"alerted": told}}]
+            await self._users.update_one({"_id": known["_id"], "version": known["version"]}, done)
 
     async def alerts(self, user: str) -> list[Document]:
         """What was told, the latest first."""
@@ -113,9 +121,16 @@ class Outlook:
         limit = BudgetBody.model_construct(**known["budget"])
         zone = zone_of(known["zone"])
         month = _history(known, now)[1]
-        expected = await self._forecast(known, now) if limit.currency == OWN_CURRENCY else None
-        first = Decimal(expected.items[0].expected) if isinstance(expected, Forecast) else None
-        return budgets.budget(known["_id"], limit, budgets.used(month, limit.currency), now, zone, first)
+        expected = await self._expected(known, now) if limit.currency == OWN_CURRENCY else None
+        return budgets.budget(known["_id"], limit, budgets.used(month, limit.currency), now, zone, expected)
+
+    async def _expected(self, known: Document, now: datetime) -> Decimal | None:
+        """What the forecast says of the running month, if there is one."""
+        try:
+            found = await self._forecast(known, now)
+        except ForecasterStoppedError:
+            return None
+        return Decimal(found.items[0].expected) if isinstance(found, Forecast) else None
 
     async def _forecast(self, known: Document, now: datetime) -> Forecast | TooLittleHistory:
         closed, running = _history(known, now)

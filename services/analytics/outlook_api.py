@@ -11,6 +11,7 @@ from services.analytics.domain.forecast import TooLittleHistory
 from services.analytics.forecasting import ForecasterStoppedError
 from services.analytics.outlook import Outlook
 from shared.contracts.analytics_forecast import BudgetBody, ForecastQuery
+from shared.plumbing.erasure import Erasure
 from shared.plumbing.internal_api import user
 from shared.plumbing.internal_auth import InternalTokens
 from shared.plumbing.problems import ProblemError
@@ -22,7 +23,7 @@ _INTERRUPTED = ProblemError(
 )
 
 
-def routes(outlook: Outlook, advice: Advice, tokens: InternalTokens) -> APIRouter:
+def routes(outlook: Outlook, advice: Advice, erasure: Erasure, tokens: InternalTokens) -> APIRouter:
     """The questions and the few wishes. Each is about the user that the gateway's signed call names."""
     router = APIRouter()
     User = Annotated[str, Depends(user("analytics", tokens))]  # noqa: N806  (a type)
@@ -50,7 +51,8 @@ def routes(outlook: Outlook, advice: Advice, tokens: InternalTokens) -> APIRoute
 
     @router.put("/analytics/budget")
     async def set_budget(email: User, body: BudgetBody) -> Response:
-        return _shown(await outlook.set_budget(email, body))
+        async with erasure.writing(email):
+            return _shown(await outlook.set_budget(email, body))
 
     @router.get("/analytics/alerts")
     async def alerts(email: User) -> Response:

@@ -2,6 +2,9 @@
 
 Everything is a minimum, a maximum or a member of a set, so that any order and any number of duplicates give the same.
 What is of low impact is kept apart from the rest (`low`, `rest`), because it goes when the consent goes.
+
+On how many days a product was looked at is the number of slots that are taken: a day has one of 32, in turn, and each
+holds the latest look of its days.
 """
 
 import asyncio
@@ -16,13 +19,16 @@ from pymongo import ASCENDING, IndexModel, UpdateOne
 from services.analytics.domain.patterns import WINDOW, Stretch
 from services.analytics.domain.presence import Presence
 from shared.contracts.times import as_time, microseconds
-from shared.folds.consent import ALWAYS, NEVER, Choice, Consent, consent_of
+from shared.folds.consent import ALWAYS, NEVER, Choice, Consent
 from shared.folds.facts import digest
+from shared.plumbing.consents import Consents
 from shared.plumbing.mongo import Database, Document
 
 _KEPT: Final = WINDOW + timedelta(days=2)
 _ALONE, _IN_SESSION = "0", "1"  # what names no session comes first, so that $min keeps it
 _MINUTE: Final = timedelta(minutes=1)
+_SLOTS: Final = 32
+DAYS_LOOKED_AT: Final[Document] = {"$size": {"$objectToArray": "$days"}}  # of a view, in a projection
 INDEXES: Mapping[str, Sequence[IndexModel]] = {
     "days": [
         IndexModel([("user", ASCENDING), ("day", ASCENDING)], name="user"),
@@ -50,7 +56,7 @@ class Presences:
 
     def __init__(self, database: Database) -> None:
         self._days, self._sessions = database["days"], database["sessions"]
-        self._views, self._choices = database["views"], database["choices"]
+        self._views, self._consents = database["views"], Consents(database)
 
     async def choose(self, choices: Sequence[Choice]) -> None:
         """Stores the choices and removes what they forbid.
@@ -58,13 +64,12 @@ class Presences:
         Storing comes first: whoever writes a low-impact presence reads the choices afterwards, so none is missed.
         """
         if choices:
-            await self._choices.bulk_write([_add_choice(choice) for choice in choices], ordered=False)
-            await self._remove_forbidden(await self._consents({choice.user for choice in choices}))
+            await self._remove_forbidden(await self._consents.add(choices))
 
     async def save(self, presences: Sequence[Presence]) -> None:
         """Stores the presences that are allowed. Raises PyMongoError; what was written may be written again."""
         low_users = {presence.user for presence in presences if presence.low}
-        before = await self._consents(low_users)
+        before = await self._consents.of(low_users)
         allowed = [p for p in presences if not p.low or before.get(p.user, ALWAYS).allows(p.time)]
         writing = [
             (self._days, _days(allowed)),
@@ -72,7 +77,7 @@ class Presences:
             (self._views, [_view(p) for p in allowed if p.viewed]),
         ]
         await asyncio.gather(*(where.bulk_write(what, ordered=False) for where, what in writing if what))
-        after = await self._consents(low_users)
+        after = await self._consents.of(low_users)
         await self._remove_forbidden({user: now for user, now in after.items() if now != before.get(user)})
 
     async def of(self, user: str, now: datetime) -> Seen:
@@ -94,12 +99,6 @@ class Presences:
         days = self._days.find({"user": user, "day": {"$gte": since - timedelta(days=1)}})
         return [(at, event) async for day in days for at, event in _minutes(day) if at >= since]
 
-    async def _consents(self, users: Iterable[str]) -> dict[str, Consent]:
-        if not (ids := list(users)):
-            return {}
-        found = await self._choices.find({"_id": {"$in": ids}}).to_list(None)
-        return {document["_id"]: consent_of(_choices_in(document)) for document in found}
-
     async def _remove_forbidden(self, consents: Mapping[str, Consent]) -> None:
         for user, consent in consents.items():
             if consent.since is not None:
@@ -116,7 +115,8 @@ class Presences:
             await self._days.update_one({"_id": _day_key(user, day)}, {"$unset": early or {"low.none": ""}})
         before: Document = {"$lt": microseconds(minute)} if earlier else {}
         await self._sessions.update_many({"user": user, **_if("low.first", before)}, {"$unset": {"low": ""}})
-        await self._views.delete_many({"user": user, **_if("at", before)})
+        await self._views.delete_many({"user": user, "at": {"$lt": microseconds(since)}})
+        await self._views.update_many({"user": user}, [{"$set": {"days": _looks_since(since)}}])
 
 
 def _if(name: str, condition: Document) -> Document:
@@ -167,14 +167,20 @@ def _sessions(presences: Iterable[Presence]) -> list[UpdateOne]:
 
 def _view(presence: Presence) -> UpdateOne:
     assert presence.viewed is not None  # noqa: S101  (asked for by the caller)
+    at = microseconds(presence.time)
     return UpdateOne(
         {"_id": digest(presence.user, presence.viewed)},
         {
             "$setOnInsert": {"user": presence.user, "product_id": presence.viewed},
-            "$max": {"at": microseconds(presence.time)},
+            "$max": {"at": at, f"days.{presence.time.toordinal() % _SLOTS}": at},
         },
         upsert=True,
     )
+
+
+def _looks_since(since: datetime) -> Document:
+    is_later: Document = {"$gte": ["$$this.v", microseconds(since)]}
+    return {"$arrayToObject": {"$filter": {"input": {"$objectToArray": "$days"}, "cond": is_later}}}
 
 
 def _side(presence: Presence) -> str:
@@ -193,12 +199,3 @@ def _stretch(session: Document) -> Stretch | None:
     if not sides:
         return None
     return Stretch(as_time(min(s["first"] for s in sides)), as_time(max(s["last"] for s in sides)))
-
-
-def _add_choice(choice: Choice) -> UpdateOne:
-    made = {"on": choice.on, "at": microseconds(choice.time), "event": choice.event}
-    return UpdateOne({"_id": choice.user}, {"$addToSet": {"choices": made}}, upsert=True)
-
-
-def _choices_in(document: Document) -> Iterable[Choice]:
-    return (Choice(document["_id"], c["on"], as_time(c["at"]), c["event"]) for c in document["choices"])

@@ -9,19 +9,24 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+from pymongo.errors import PyMongoError
 
 from services.analytics.documents import deployment_of, month_document, month_of_document, purchase_of
 from services.analytics.domain import months, usage
 from services.analytics.domain.patterns import patterns
-from services.analytics.domain.things import Deployment, Purchase, Taste
+from services.analytics.domain.things import Deployment, MonthTotals, Purchase, Taste
 from services.analytics.domain.usage import DeploymentFigures
 from services.analytics.presences import Presences
 from shared.contracts.times import as_time, microseconds
 from shared.folds import deployment, purchase
 from shared.folds.facts import SETTINGS, key_of
 from shared.folds.state import members, value
+from shared.plumbing.logs import get
 from shared.plumbing.mongo import Database, Document
 
+_log = get(__name__)
 UPTIME_WINDOW: Final = timedelta(days=30)
 _MOST_FAILURES: Final = 500
 _TRIES, _AT_ONCE = 5, 100
@@ -39,17 +44,37 @@ class Reckoning:
     async def of(self, user: str) -> Document:
         """The user's document with `usage`, `months` and `zone` true as of now; reckoned first where it is outdated."""
         for _ in range(_TRIES):
-            known = await self._users.find_one({"_id": user}) or {"_id": user, "version": 0}
-            if "dirty" not in known and known.get("day") == _day(datetime.now(UTC)):
-                break
-            known = await self._work_out(known)
-        return known
+            known = await self._users.find_one({"_id": user})
+            if known is None:  # there is nothing to keep it with
+                return await self._work_out({"_id": user, "version": 0})
+            if _is_ready(known):
+                return known
+            outdated = await self._work_out(known)
+        return outdated
+
+    async def usage(self, user: str) -> Document:
+        """The user's `usage`, true as of now, alone: the months behind it are several times as large."""
+        known = await self._users.find_one({"_id": user}, {"usage": 1, "dirty": 1, "day": 1})
+        if known is None or not _is_ready(known):
+            known = await self.of(user)
+        usage: Document = known["usage"]
+        return usage
 
     async def work_off(self) -> None:
-        """Works off the marks, a bounded number at a time, until there are none. Raises PyMongoError."""
-        while marked := await self._users.find({"dirty": True}).limit(_AT_ONCE).to_list(None):
+        """Works off the marks, a bounded number at a time, until there are none. Raises PyMongoError.
+
+        Somebody whose figures cannot be worked out keeps the mark, and nobody else waits for that.
+        """
+        failed: list[str] = []
+        while marked := await self._users.find({"dirty": True, "_id": {"$nin": failed}}).limit(_AT_ONCE).to_list(None):
             for known in marked:
-                await self._work_out(known)
+                try:
+                    await self._work_out(known)
+                except PyMongoError:
+                    raise
+                except Exception as error:  # noqa: BLE001  (logged: it is a fault of ours)
+                    failed.append(known["_id"])
+                    _log.error("reckoning_failed", exc_info=error)
             if len(marked) < _AT_ONCE:
                 return
 
@@ -90,30 +115,40 @@ class Reckoning:
 
     async def _work_out(self, known: Document) -> Document:
         """Stores what follows from the facts, unless the user was marked again meanwhile: then the mark stays."""
-        user, marked, now = known["_id"], known.get("marked", {}), datetime.now(UTC)
+        user, now = known["_id"], datetime.now(UTC)
         settings = await self._settings.find_one({"_id": key_of(user, SETTINGS)}) or {"fields": {}, "members": {}}
-        zone_name = str(months.zone_of(value(settings, "timezone")))
-        zone = months.zone_of(zone_name)
-        for key in marked.get("deployments", ()):
+        zone = months.zone_of(value(settings, "timezone"))
+        for key in known.get("marked", {}).get("deployments", ()):
             await self._keep_loads(key, now)
-        stored = {name: month_of_document(m) for name, m in known.get("months", {}).items()}
-        touched = await self._touched(user, marked, known.get("zone") == zone_name)
-        if known.get("zone") != zone_name:
-            stored = {}
-        anew = {m: months.totals(m, await self.purchases_in(user, *months.bounds(m, zone))) for m in touched}
-        every = {name: m for name, m in (stored | anew).items() if m.count or m.others}
+        every, changed, emptied = await self._months(known, zone)
         figures = [figures for _, figures in await self.deployments_of(user)]
         seen = await self._presences.of(user, now)
         pattern = patterns(seen.minutes, seen.alone, seen.sessions, now, zone)
         ready: Document = {
-            "zone": zone_name,
+            "zone": str(zone),
             "day": _day(now),
-            "months": {name: month_document(m) for name, m in every.items()},
-            "usage": usage.usage_of(user, zone_name, every, figures, pattern, now, months.month_of(now, zone)),
+            "usage": usage.usage_of(user, str(zone), every, figures, pattern, now, months.month_of(now, zone)),
         }
         as_read = {"_id": user, "version": known["version"]}
-        await self._users.update_one(as_read, {"$set": ready, "$unset": {"dirty": "", "marked": ""}})
-        return {**known, **ready}
+        worked_off = {"dirty": "", "marked": "", **emptied}
+        await self._users.update_one(as_read, {"$set": ready | changed, "$unset": worked_off})
+        return {**known, **ready, "months": {name: month_document(month) for name, month in every.items()}}
+
+    async def _months(self, known: Document, zone: ZoneInfo) -> tuple[dict[str, MonthTotals], Document, Document]:
+        """The months that are not empty; those to be stored, which are the ones reckoned anew; those that became empty.
+
+        The months of another time zone are all replaced.
+        """
+        same_zone = known.get("zone") == str(zone)
+        stored = {name: month_of_document(month) for name, month in known["months"].items()} if same_zone else {}
+        touched = await self._touched(known["_id"], known.get("marked", {}), same_zone)
+        anew = {m: months.totals(m, await self.purchases_in(known["_id"], *months.bounds(m, zone))) for m in touched}
+        every = {name: month for name, month in (stored | anew).items() if month.count or month.others}
+        changed = {name: month_document(every[name]) for name in touched if name in every}
+        if not same_zone:
+            return every, {"months": changed}, {}
+        emptied = {f"months.{name}": "" for name in touched if name not in every}
+        return every, {f"months.{name}": month for name, month in changed.items()}, emptied
 
     async def _touched(self, user: str, marked: Mapping[str, Any], same_zone: bool) -> list[str]:
         """The months to reckon anew: all of them, where the time zone is another one."""
@@ -186,6 +221,10 @@ def _load(day: Document) -> Document:
 def _mean(values: Iterable[float | None]) -> float | None:
     known = [value for value in values if value is not None]
     return round(sum(known) / len(known), 2) if known else None
+
+
+def _is_ready(known: Document) -> bool:
+    return "dirty" not in known and known.get("day") == _day(datetime.now(UTC))
 
 
 def _day(now: datetime) -> str:

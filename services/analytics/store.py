@@ -12,8 +12,8 @@ from typing import Final
 
 from pymongo import ASCENDING, DESCENDING, IndexModel, UpdateOne
 
-from services.analytics.domain.months import months_around
-from shared.contracts.times import as_time
+from services.analytics.domain.months import credible, months_around
+from shared.contracts.times import as_time, microseconds
 from shared.folds import deployment, purchase
 from shared.folds.facts import Fact, Kind, key_of
 from shared.folds.state import State, field, value
@@ -37,17 +37,21 @@ INDEXES: Mapping[str, Sequence[IndexModel]] = {
         IndexModel([("refund_of", ASCENDING)], name="refund"),
     ],
     "settings": [IndexModel([("user", ASCENDING)], name="user")],
-    "users": [IndexModel([("dirty", ASCENDING)], name="dirty", sparse=True)],
+    "users": [
+        IndexModel([("dirty", ASCENDING)], name="dirty", sparse=True),
+        IndexModel([("budget.currency", ASCENDING)], name="budget", sparse=True),
+    ],
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Merged:
-    """How many things changed or did not, and whose they are."""
+    """How many things changed or did not, whose they are, and of whom a purchase or the settings were among them."""
 
     changed: int
     unchanged: int
     users: frozenset[str]
+    advised: frozenset[str]
 
 
 class AnalyticsStore:
@@ -70,7 +74,8 @@ class AnalyticsStore:
             marks[writing.user].note(writing)
         await self.mark(marks)
         changed = sum(writing.changed for writing in merged)
-        return Merged(changed, len(merged) - changed, frozenset(marks))
+        advised = frozenset(writing.user for writing in merged if writing.kind in ("purchase", "settings"))
+        return Merged(changed, len(merged) - changed, frozenset(marks), advised)
 
     async def mark(self, marks: "Mapping[str, _Mark]") -> None:
         """Says what of whom is to be worked out again."""
@@ -92,7 +97,7 @@ class _Mark:
 
     def note(self, writing: Writing) -> None:
         if writing.kind == "purchase":
-            self._months |= _months(writing.before) | _months(purchase.bought_at(writing.state))
+            self._months |= _months(writing.before) | _months(_bought_at(writing.state))
         elif writing.kind == "transaction":
             paid_back = (writing.before, refunded(writing.state))
             self._purchases |= {key_of(writing.user, id) for id in paid_back if id}  # noqa: A001
@@ -111,6 +116,11 @@ class _Mark:
         return UpdateOne({"_id": user}, change, upsert=True)
 
 
+def _bought_at(state: State) -> int:
+    at = purchase.bought_at(state)
+    return microseconds(credible(as_time(at))) if at else 0
+
+
 def _months(at: int) -> set[str]:
     return set(months_around(as_time(at))) if at else set()
 
@@ -124,7 +134,7 @@ def refunded(state: State) -> str | None:
 def _purchase_columns(writing: Writing) -> Document:
     details = value(writing.state, "details", {})
     return {
-        "at": purchase.bought_at(writing.state),
+        "at": _bought_at(writing.state),
         "status": purchase.status(writing.state) if details else None,
         "product_id": details.get("product_id"),
     }
@@ -156,7 +166,7 @@ def _transaction_columns(writing: Writing) -> Document:
 
 
 KINDS: Final[Mapping[Kind, Keeping]] = {
-    "purchase": Keeping("purchases", _purchase_columns, purchase.bought_at),
+    "purchase": Keeping("purchases", _purchase_columns, _bought_at),
     "deployment": Keeping("deployments", _deployment_columns),
     "health": Keeping("health", _health_columns),
     "transaction": Keeping("transactions", _transaction_columns, refunded),

@@ -23,6 +23,10 @@ _READ = BAD_TOKEN | problem(
 _BUDGET = Body(openapi_examples={"budget": {"value": {"monthly_limit": "100.00", "currency": "TFP"}}})
 
 
+_REPORT = answer(200, "As JSON, or as CSV with `format=csv`.", examples.REPORT)
+_REPORT[200]["content"]["text/csv"] = {"schema": {"type": "string"}, "example": examples.CSV}
+
+
 class AnomalyList(BaseModel):
     """The latest month first."""
 
@@ -33,7 +37,7 @@ class AnomalyList(BaseModel):
 class AlertList(BaseModel):
     """The latest first."""
 
-    items: list[outlook.Alert]
+    items: list[outlook.ToldAlert]
     next_cursor: None = None
 
 
@@ -90,7 +94,8 @@ def routes(services: Services, sessions: Sessions) -> APIRouter:
         responses=answer(200, "With an 80 % interval and the error of the past.", examples.FORECAST)
         | problem(409, "not-enough-history", "A forecast takes 3 whole months of purchases, and one is over so far.")
         | invalid("#/months", "Input should be less than or equal to 12")
-        | _READ,
+        | _READ
+        | problem(503, "forecast-interrupted", "The forecast was interrupted; ask again."),
     )
     async def forecast(
         request: Request, identity: Asking, _checked: Annotated[outlook.ForecastQuery, Query()]
@@ -141,7 +146,7 @@ def routes(services: Services, sessions: Sessions) -> APIRouter:
         tags=["analytics"],
         response_model=AlertList,
         summary="What the user was told of the budget",
-        responses=answer(200, "Each once.", {"items": [examples.ALERT]}) | _READ,
+        responses=answer(200, "Each once.", {"items": [examples.TOLD_ALERT]}) | _READ,
     )
     async def alerts(request: Request, identity: Asking) -> Response:
         """The latest first."""
@@ -163,12 +168,12 @@ def routes(services: Services, sessions: Sessions) -> APIRouter:
         tags=["analytics"],
         response_model=views.Report,
         summary="The purchases of a range",
-        responses=answer(200, "As JSON, or as CSV with `format=csv`.", examples.REPORT)
-        | invalid("#/format", "Input should be 'csv' or 'json'")
-        | _READ,
+        responses=_REPORT | invalid("#/format", "Input should be 'csv' or 'json'") | _READ,
     )
-    async def spending_report(request: Request, identity: Asking, _checked: Annotated[views.ReportQuery, Query()]) -> Response:
-        """By default this year's, on the days of the user's time zone."""
+    async def spending_report(
+        request: Request, identity: Asking, _checked: Annotated[views.ReportQuery, Query()]
+    ) -> Response:
+        """From one day to another, both included and in the user's time zone; by default this year's so far."""
         return await asked(request, identity)
 
     @router.get(
@@ -227,7 +232,7 @@ def routes(services: Services, sessions: Sessions) -> APIRouter:
         tags=["catalog"],
         response_model=recommend.CatalogPage,
         summary="The products on offer",
-        responses=answer(200, "One page.", {"items": [examples.PRODUCT]})
+        responses=answer(200, "One page.", examples.CATALOG)
         | problem(400, "bad-cursor", "The cursor is not one that this list gave you; leave it out to start anew.")
         | invalid("#/type", "Input should be 'service', 'application', …")
         | _READ,

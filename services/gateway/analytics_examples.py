@@ -99,6 +99,10 @@ REPORT: Final[Json] = {
     "categories": {"service": "49.90"},
     "providers": {"Hypha Cloud": "49.90"},
 }
+CSV: Final = (
+    "date,purchase_id,product_name,product_type,provider_name,status,amount,refunded,spent,currency\r\n"
+    "2026-01-02,pur-1042,Solar Forecast,service,Hypha Cloud,active,49.90,0,49.90,TFP\r\n"
+)
 FORECAST: Final[Json] = {
     "currency": "TFP",
     "history_months": 10,
@@ -130,6 +134,7 @@ ALERT: Final[Json] = {
     "threshold": 50,
     "message": "You have spent 62.40 TFP: 50 % of your 100.00 TFP for 2026-01 is reached.",
 }
+TOLD_ALERT: Final[Json] = {**ALERT, "raised_at": "2026-01-20T08:00:00Z"}
 BUDGET: Final[Json] = {
     "month": "2026-01",
     "monthly_limit": "100.00",
@@ -188,6 +193,7 @@ PRODUCT: Final[Json] = {
     "tags": ["weather"],
     "rating": 4.5,
 }
+CATALOG: Final[Json] = {"items": [PRODUCT], "next_cursor": "WyJzb2xhciIsNTBd", "corrected": "solar"}
 RECOMMENDATIONS: Final[Json] = {
     "items": [
         {

@@ -10,12 +10,12 @@ from decimal import Decimal
 from typing import Any
 
 from services.purchases.domain.settings import Months, months_at, zone_of
-from shared.folds.ported import is_imported
 from services.purchases.tags import EVERYTHING, tag
 from services.purchases.views import UPTIME_WINDOW, deployment_view
 from shared.contracts.times import microseconds
 from shared.folds import deployment, wallet
 from shared.folds.facts import SETTINGS, key_of
+from shared.folds.ported import is_imported
 from shared.folds.purchase import money
 from shared.folds.state import members, value
 from shared.plumbing.mongo import Database, Document

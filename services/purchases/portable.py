@@ -9,7 +9,6 @@ from pydantic import Field, TypeAdapter
 
 from services.purchases.commands import CommandStore
 from services.purchases.overview import Overviews
-from shared.folds.ported import facts_in, facts_shown, health_shown
 from services.purchases.store import HEALTH_KEPT, PurchaseStore
 from services.purchases.tags import EVERYTHING
 from services.purchases.views import deployment_view
@@ -24,6 +23,7 @@ from shared.contracts.portable import (
 )
 from shared.folds import purchase, wallet
 from shared.folds.facts import key_of
+from shared.folds.ported import facts_in, facts_shown, health_shown
 from shared.plumbing.erasure import Erasure
 from shared.plumbing.internal_api import user
 from shared.plumbing.internal_auth import InternalTokens

@@ -123,6 +123,12 @@ class Alert(BaseModel):
     message: str
 
 
+class ToldAlert(Alert):
+    """An alert that the user was told of, and when (UTC)."""
+
+    raised_at: datetime
+
+
 class Budget(BaseModel):
     """How far this month's budget is used. `used_percent` may exceed 100.
 

@@ -7,9 +7,7 @@ completed, less the refunds that name them.
 from datetime import date, datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field
-
-from shared.contracts.views import DateRange
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 
 class CategoryUsage(BaseModel):
@@ -126,9 +124,23 @@ class Explanation(BaseModel):
     total_facts: int
 
 
-class ReportQuery(DateRange):
-    """Which purchases (by default this year's), and in which form."""
+def _day(value: object) -> object:
+    try:
+        return date.fromisoformat(value) if isinstance(value, str) else value
+    except ValueError:
+        raise ValueError("should be a date such as 2026-01-31") from None
 
+
+Day = Annotated[date, BeforeValidator(_day), Field(ge=date(1970, 1, 1), le=date(9999, 1, 1))]
+
+
+class ReportQuery(BaseModel):
+    """Which purchases (by default this year's), and in which form. Both days are included."""
+
+    model_config = ConfigDict(populate_by_name=True, frozen=True)
+
+    from_: Day | None = Field(None, alias="from")
+    to: Day | None = None
     format: Literal["csv", "json"] = "json"
 
 

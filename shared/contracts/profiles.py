@@ -1,6 +1,7 @@
 """Who a user is and what they prefer: the read models, and what may be changed of them.
 
 Texts are in Unicode's NFC, trimmed and without control characters; times are in UTC; money is a decimal in a string.
+Babel is imported where something is checked with it: most services know these models and check none of them.
 """
 
 import re
@@ -12,8 +13,6 @@ from typing import Annotated, Any, Final, Literal
 from urllib.parse import urlsplit
 from zoneinfo import available_timezones
 
-from babel import Locale, UnknownLocaleError
-from babel.core import get_global
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from shared.contracts.types import Currency, Id, Price
@@ -96,6 +95,8 @@ def country(value: str) -> str:
 
 @cache
 def _countries() -> frozenset[str]:
+    from babel import Locale
+
     not_countries = {"AC", "CP", "CQ", "DG", "EA", "EU", "EZ", "IC", "QO", "TA", "UN", "XA", "XB", "XK", "ZZ"}
     codes = (str(code) for code in Locale("en").territories)
     return frozenset(code for code in codes if len(code) == 2 and code.isalpha()) - not_countries
@@ -103,6 +104,8 @@ def _countries() -> frozenset[str]:
 
 def language(value: str) -> str:
     """The BCP 47 tag as it is usually written. Raises ValueError if it is none of a language that is known."""
+    from babel import Locale, UnknownLocaleError
+
     try:
         locale = Locale.parse(value, sep="-")
     except (ValueError, UnknownLocaleError, TypeError):
@@ -112,6 +115,8 @@ def language(value: str) -> str:
 
 def currency(value: str) -> str:
     """Raises ValueError unless `value` is an ISO 4217 code or TFP."""
+    from babel.core import get_global
+
     if value != OWN_CURRENCY and value not in get_global("all_currencies"):
         raise ValueError("should be TFP or an ISO 4217 code, such as EUR")
     return value

@@ -68,10 +68,10 @@ class _About:
         self.event = event
         self._user = event.data.key
         self._at = microseconds(event.time)
-        self.identity = digest(event.source, event.id)
+        self._rank = event.rank
 
     def say(self, kind: Kind, id: str, field: str, value: Value, *, member: str | None = None, weight: int = 0) -> Fact:
-        return Fact(kind, self._user, id, field, value, (weight, self._at, self.event.rank), member)
+        return Fact(kind, self._user, id, field, value, (weight, self._at, self._rank), member)
 
     def said(self, kind: Kind, id: str, fields: Mapping[str, Value]) -> Iterator[Fact]:
         """A fact for each field that the event gives; what it leaves out it says nothing about."""
@@ -80,7 +80,7 @@ class _About:
     def move(self, kind: Kind, id: str, status: str, reason: str | None = None, command_id: str | None = None) -> Fact:
         """One move in the history; each event is a member of its own."""
         move = {"status": status, "reason": reason, "command_id": command_id}
-        return self.say(kind, id, "history", move, member=self.identity)
+        return self.say(kind, id, "history", move, member=digest(self.event.source, self.event.id))
 
 
 def _created(about: _About, data: marketplace.PurchaseCreated) -> Iterator[Fact]:

@@ -70,20 +70,29 @@ def monthly_cost(state: State) -> str | None:
 
 def history_of(state: State) -> list[Record]:
     """Every move, oldest first, each with whether it is one that a purchase can make (`legal`)."""
-    moves = members(state, "history")
-    started = field(state, "told_at")
-    if started and (not moves or moves[0].at > started.value):
-        moves = [Said(started.value, started.event, {"status": "pending", "reason": None}), *moves]
-    legal = [True, *(_is_legal(before.value["status"], after.value["status"]) for before, after in pairwise(moves))]
+    moves = _moves(state)
     return [
         {"status": move.value["status"], "at": rfc3339(move.at), "reason": move.value["reason"], "legal": allowed}
-        for move, allowed in zip(moves, legal, strict=False)
+        for move, allowed in zip(moves, _legal(moves), strict=True)
     ]
 
 
 def illegal_moves(state: State) -> int:
     """How many moves were none that a purchase can make, such as from refunded to active."""
-    return sum(not move["legal"] for move in history_of(state))
+    return _legal(_moves(state)).count(False)
+
+
+def _moves(state: State) -> list[Said]:
+    moves = members(state, "history")
+    started = field(state, "told_at")
+    if started and (not moves or moves[0].at > started.value):
+        return [Said(started.value, started.event, {"status": "pending", "reason": None}), *moves]
+    return moves
+
+
+def _legal(moves: list[Said]) -> list[bool]:
+    allowed = [_is_legal(before.value["status"], after.value["status"]) for before, after in pairwise(moves)]
+    return [True, *allowed] if moves else []
 
 
 def _is_legal(before: PurchaseStatus, after: PurchaseStatus) -> bool:

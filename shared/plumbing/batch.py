@@ -10,16 +10,23 @@ from shared.contracts.identity import UserErased
 from shared.contracts.reading import AnyEvent, Ignored, Poison, Reader
 from shared.contracts.times import microseconds
 from shared.plumbing.addresses import addresses_in
+from shared.plumbing.erasure import PAYLOADS
 from shared.plumbing.publish import Record
 from shared.plumbing.tombstones import Tombstone
 
 
 @dataclass(slots=True)
 class Batch:
-    """What the records of a batch came to. `gone` counts the records that were dropped because their user is gone."""
+    """What the records of a batch came to. `gone` counts the records that were dropped because their user is gone.
+
+    `users` are those whom the events are about, and `notes` the events that say who is gone or back: gathered while
+    each event is at hand, because to go through all of them again is felt.
+    """
 
     events: list[AnyEvent] = field(default_factory=list)
     records: list[Record] = field(default_factory=list)  # of the events, in the same order
+    users: set[str] = field(default_factory=set)
+    notes: list[AnyEvent] = field(default_factory=list)
     poison: list[tuple[Record, Poison]] = field(default_factory=list)
     ignored: int = 0
     gone: int = 0
@@ -37,11 +44,19 @@ class Batch:
                 case event:
                     batch.events.append(event)
                     batch.records.append(record)
+                    batch._look_at(event)
         return batch
+
+    def _look_at(self, event: AnyEvent) -> None:
+        data = event.data
+        if isinstance(data, UserPayload):
+            self.users.add(data.user_email)
+            if type(data) in PAYLOADS:
+                self.notes.append(event)
 
     def without_the_gone(self, tombstones: Mapping[str, Tombstone]) -> Self:
         """Without what the tombstones (by user) forbid, and without `user.erased`, which is for no store to apply."""
-        if not tombstones and not any(isinstance(event.data, UserErased) for event in self.events):
+        if not tombstones and not any(isinstance(event.data, UserErased) for event in self.notes):
             return self
         kept = [_may_be_stored(event, tombstones) for event in self.events]
         poison = [(record, why) for record, why in self.poison if not names_the_gone(record, tombstones)]

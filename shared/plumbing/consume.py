@@ -134,8 +134,8 @@ class Consumer:
         self._in_flight = 0
 
     async def _settle(self, came: Batch, attempt: int) -> None:
-        await self._erasure.take_note(came.events)
-        ids = self._erasure.ids(came.events, (record for record, _ in came.poison))
+        await self._erasure.take_note(came.notes)
+        ids = self._erasure.ids(came.users, (record for record, _ in came.poison))
         batch = came.without_the_gone(await self._erasure.tombstones(ids))
         stored = await self._apply(batch.events) if batch.events else Stored(0, 0)
         now = datetime.now(UTC)

@@ -8,12 +8,12 @@ from there; one that was carried out before only repeats the receipt.
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence, Set
 from contextlib import asynccontextmanager
 from datetime import datetime
+from itertools import chain
 from typing import Final
 
 from pymongo.errors import PyMongoError
 
 from shared.contracts.build import make_event
-from shared.contracts.envelope import UserPayload
 from shared.contracts.identity import UserErased, UserRegistered
 from shared.contracts.privacy import ErasureCompleted
 from shared.contracts.reading import AnyEvent
@@ -71,9 +71,11 @@ class Erasure:
         erasures = [(e, e.data) for e in events if isinstance(e.data, UserErased)]
         if erasures:
             await self._carry_out(erasures)
-        for event in events:
-            if isinstance(event.data, UserRegistered):
-                await self._let_in(event.data.user_email, microseconds(event.time))
+        registered = [(e.data.user_email, microseconds(e.time)) for e in events if isinstance(e.data, UserRegistered)]
+        known = await self._tombstones.of(self._tombstones.ids(user for user, _ in registered))
+        for user, at in registered:
+            if user in known:  # hardly any: the others cost one question together
+                await self._let_in(user, at)
 
     async def _let_in(self, user: str, at: int) -> None:
         known = await self._of(user)
@@ -116,10 +118,9 @@ class Erasure:
         noted = await self._tombstones.change(user, lambda known: known.removing(documents))
         return noted.removed if noted else documents
 
-    def ids(self, events: Iterable[AnyEvent], poison: Iterable[Record] = ()) -> Ids:
+    def ids(self, users: Iterable[str], poison: Iterable[Record] = ()) -> Ids:
         """Whom a batch may be about, for `tombstones`: the events' users, and every email that a bad record names."""
-        users = {event.data.user_email for event in events if isinstance(event.data, UserPayload)}
-        return self._tombstones.ids(users.union(*map(addresses_in, poison)))
+        return self._tombstones.ids(chain(users, *map(addresses_in, poison)))
 
     async def tombstones(self, ids: Ids) -> Mapping[str, Tombstone]:
         """The tombstones that there are, by user."""

@@ -28,20 +28,19 @@ class ContentionError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Writing:
-    """One thing with facts merged in. `before` is what `Keeping.noted` found in it before; `version` 0: it is new."""
+    """One thing with facts merged in. `before` is what `Keeping.noted` found in it before; `version` 0: it is new.
+
+    `key` is that of its document.
+    """
 
     kind: Kind
+    key: str
     user: str
     id: str
     version: int
     before: Any  # whatever `noted` gives
     state: State
     changed: bool
-
-    @property
-    def key(self) -> str:
-        """The key of the thing's document."""
-        return key_of(self.user, self.id)
 
 
 def _nothing(_: object) -> Any:  # Any: see Keeping
@@ -81,13 +80,14 @@ class FactStore:
         """
         user = event.data.user_email
         collection = self._database[self._kinds[kind].collection]
+        key = key_of(user, id)
         for _ in range(_MOST_TRIES):
-            known = await collection.find_one({"_id": key_of(user, id)})
+            known = await collection.find_one({"_id": key})
             if known is None or not known["tags"]:
                 return False
-            writing = self._merged(kind, known, facts_of(event), user, id)
+            writing = self._merged(kind, key, known, facts_of(event))
             told = self._write(writing, {"$push": {"outbox": outbox.entry(topic, event)}})
-            if not await _bulk_write(collection, [writing.key], [told]):
+            if not await _bulk_write(collection, [key], [told]):
                 return True
         raise ContentionError
 
@@ -96,10 +96,9 @@ class FactStore:
         done: list[Writing] = []
         left = dict(by_key)
         for _ in range(_MOST_TRIES):
-            known = {d["_id"]: d async for d in collection.find({"_id": {"$in": list(left)}})}
-            writings = [
-                self._merged(kind, known.get(key), said, said[0].user, said[0].id) for key, said in left.items()
-            ]
+            found = await collection.find({"_id": {"$in": list(left)}}).to_list(None)
+            known = {document["_id"]: document for document in found}
+            writings = [self._merged(kind, key, known.get(key), said) for key, said in left.items()]
             changed = [writing for writing in writings if writing.changed]
             late = await _bulk_write(collection, [w.key for w in changed], [self._write(w) for w in changed])
             done += [writing for writing in writings if writing.key not in late]
@@ -108,11 +107,12 @@ class FactStore:
                 return done
         raise ContentionError
 
-    def _merged(self, kind: Kind, known: Document | None, facts: Sequence[Fact], user: str, id: str) -> Writing:
+    def _merged(self, kind: Kind, key: str, known: Document | None, facts: Sequence[Fact]) -> Writing:
         state: State = {"fields": known["fields"], "members": known["members"]} if known else empty()
         before = self._kinds[kind].noted(state)
         changed = merge(state, facts)
-        return Writing(kind, user, id, known["version"] if known else 0, before, state, changed)
+        user, thing = (known["user"], known["id"]) if known else (facts[0].user, facts[0].id)  # there may be no fact
+        return Writing(kind, key, user, thing, known["version"] if known else 0, before, state, changed)
 
     def _write(self, writing: Writing, besides: Document | None = None) -> InsertOne[Document] | UpdateOne:
         """Fails with a duplicate key where another writer was quicker. `besides` are more update operators."""
@@ -125,9 +125,13 @@ class FactStore:
 
 
 def _grouped(facts: Iterable[Fact]) -> Mapping[Kind, Mapping[str, list[Fact]]]:
-    grouped: dict[Kind, dict[str, list[Fact]]] = defaultdict(lambda: defaultdict(list))
+    """The facts about each thing, by kind and key; a key takes time, and is made once for each thing."""
+    things: dict[tuple[Kind, str, str], list[Fact]] = defaultdict(list)
     for fact in facts:
-        grouped[fact.kind][fact.key].append(fact)
+        things[fact.kind, fact.user, fact.id].append(fact)
+    grouped: dict[Kind, dict[str, list[Fact]]] = defaultdict(dict)
+    for (kind, user, id), said in things.items():  # noqa: A001
+        grouped[kind][key_of(user, id)] = said
     return grouped
 
 

@@ -1,5 +1,6 @@
 """What the repository says of itself is true: links lead somewhere, commands exist, picture and locks are current."""
 
+import importlib
 import re
 import runpy
 from collections.abc import Iterator, Mapping
@@ -8,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from mycelium.cli import app
-from shared.contracts.topics import SERVICES
+from shared.contracts.topics import EVENT_TOPICS, SERVICES, Topic
+from shared.plumbing.settings import ProcessSettings
 from tests.servers.docker import KAFKA_IMAGE, MONGO_IMAGE
 
 ROOT = Path(__file__).parents[2]
@@ -84,6 +86,20 @@ def test_the_picture_shows_what_is_there() -> None:
     drawn = runpy.run_path(str(ROOT / "docs" / "pictures" / "make.py"))["picture"]()
     committed = (ROOT / "docs" / "pictures" / "flow.svg").read_text(encoding="utf-8")
     assert committed == drawn, "run .venv/bin/python docs/pictures/make.py"
+
+
+@pytest.mark.parametrize("name", IMAGES)
+def test_every_setting_is_explained(name: str) -> None:
+    settings: type[ProcessSettings] = importlib.import_module(f"services.{name}.settings").Settings
+    [table] = re.findall(r"## Settings\n(.*?)\n## ", (ROOT / "docs" / "operations.md").read_text(), re.DOTALL)
+    assert {field.upper() for field in settings.model_fields} - {*re.findall(r"`([A-Z_]+)`", table)} == set()
+
+
+@pytest.mark.parametrize("topic", EVENT_TOPICS, ids=lambda topic: topic.name)
+def test_the_architecture_says_who_reads_a_topic(topic: Topic) -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    [row] = re.findall(rf"^\| `{re.escape(topic.name)}` \|.*$", text, re.MULTILINE)
+    assert re.findall(r"[a-z]+", row.split("|")[3]) == [*topic.consumers]
 
 
 def pins(lock: Path) -> Mapping[str, frozenset[str]]:

@@ -9,6 +9,8 @@ import pytest_asyncio
 from mycelium.stack import broker
 from services.activity import main as activity
 from services.activity.settings import Settings as ActivitySettings
+from services.analytics import main as analytics
+from services.analytics.settings import Settings as AnalyticsSettings
 from services.gateway import main as gateway_main
 from services.gateway.settings import Settings as GatewaySettings
 from services.profile import main as profile_main
@@ -72,6 +74,19 @@ async def purchases_service(
         yield service
 
 
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def analytics_service(mongo_url: str, client_settings: dict[str, object]) -> AsyncIterator[Running]:
+    """The analytics service, ready."""
+    settings = AnalyticsSettings.model_validate({**client_settings, "mongo_url": mongo_url})
+    async with (
+        publishing(settings) as publisher,
+        running(
+            analytics.build_app(settings), publisher, InternalTokens(settings.internal_key), "analytics"
+        ) as service,
+    ):
+        yield service
+
+
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def profile_settings(mongo_url: str, client_settings: dict[str, object]) -> ProfileSettings:
     """The settings of a profile service; all clients of the tests have one address, which is not to slow them down."""
@@ -95,7 +110,7 @@ async def gateway_settings(
         "activity_url": activity_service.url,
         "purchases_url": "http://127.0.0.1:9",  # nobody answers there
         "profile_url": profile.url,
-        "analytics_url": "http://127.0.0.1:1",  # nothing there
+        "analytics_url": "http://127.0.0.1:9",
     }
     return settings_of(GatewaySettings, client_settings, **gateway_keys(), **addresses)
 
@@ -109,9 +124,12 @@ async def gateway(gateway_settings: GatewaySettings) -> AsyncIterator[Site]:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def whole_settings(gateway_settings: GatewaySettings, purchases_service: Running) -> GatewaySettings:
+async def whole_settings(
+    gateway_settings: GatewaySettings, purchases_service: Running, analytics_service: Running
+) -> GatewaySettings:
     """The settings of a gateway before all the services."""
-    return gateway_settings.model_copy(update={"purchases_url": purchases_service.url})
+    urls = {"purchases_url": purchases_service.url, "analytics_url": analytics_service.url}
+    return gateway_settings.model_copy(update=urls)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")

@@ -83,7 +83,7 @@ async def says(process: ServiceProcess, **checks: str) -> None:
         assert isinstance(found, dict)
         return checks.items() <= found.items() and health["ready"] == all(why == "ok" for why in found.values())
 
-    await eventually(answer, timeout=20, what=f"/readyz says {checks}")
+    await eventually(answer, timeout=60, what=f"/readyz says {checks}")
 
 
 async def test_killed_under_load_nothing_is_lost_and_nothing_doubled(
@@ -94,11 +94,11 @@ async def test_killed_under_load_nothing_is_lost_and_nothing_doubled(
     async with service_process("activity", {**settings, "batch_max_records": 200}, tmp_path / "log") as process:
         for enough in (1, 1_500, 3_000, 4_500):
             await process.start()
-            await eventually(partial(at_least, load, enough), timeout=30, interval=0.005)
+            await eventually(partial(at_least, load, enough), timeout=60, interval=0.005)
             await process.signal(SIGKILL)
         assert await load.stored() < 6_000, "it was killed too late for the test to mean anything"
         await process.start()
-        await eventually(load.is_complete, timeout=30)
+        await eventually(load.is_complete, timeout=60)
 
 
 async def at_least(load: Load, number: int) -> bool:
@@ -112,10 +112,10 @@ async def test_told_to_end_it_finishes_commits_and_ends_with_0(
     await load.publish(2_000)
     async with service_process("activity", {**settings, "batch_max_records": 200}, tmp_path / "log") as process:
         await process.start()
-        await eventually(lambda: at_least(load, 1), timeout=30, interval=0.005)
+        await eventually(lambda: at_least(load, 1), timeout=60, interval=0.005)
         assert await process.signal(SIGTERM) == 0
         await process.start()
-        await eventually(load.is_complete, timeout=30)
+        await eventually(load.is_complete, timeout=60)
     assert "batch_failed" not in (tmp_path / "log").read_text()
 
 
@@ -131,10 +131,10 @@ async def test_two_of_them_share_the_work(settings: Given, timelines: Database, 
         await two.ready()
         await one.ready()
         await load.publish(1_000)
-        await eventually(load.is_complete, timeout=30)
+        await eventually(load.is_complete, timeout=60)
         await one.signal(SIGKILL)
         await load.publish(1_000)
-        await eventually(load.is_complete, timeout=30)
+        await eventually(load.is_complete, timeout=60)
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -161,7 +161,7 @@ async def test_mongo_away_is_waited_for(
         await says(process, mongo="the database does not answer")
         await says(process, kafka="a batch cannot be stored yet")
         await mongo_proxy.mend()
-        await eventually(load.is_complete, timeout=30)
+        await eventually(load.is_complete, timeout=60)
         await says(process, mongo="ok", kafka="ok")
 
 
@@ -175,7 +175,7 @@ async def test_mongo_away_at_the_start_is_waited_for(
         await load.publish(100)
         await says(process, start="still connecting", mongo="the database does not answer")
         await mongo_proxy.mend()
-        await eventually(load.is_complete, timeout=30)
+        await eventually(load.is_complete, timeout=60)
 
 
 async def test_mongo_away_for_too_long_ends_it_uncommitted(
@@ -191,7 +191,7 @@ async def test_mongo_away_for_too_long_ends_it_uncommitted(
         assert await process.ended() == 1
         await mongo_proxy.mend()
         await process.start()
-        await eventually(load.is_complete, timeout=30)
+        await eventually(load.is_complete, timeout=60)
 
 
 async def test_kafka_away_is_waited_for(mongo_url: str, timelines: Database, tmp_path: Path) -> None:
@@ -218,4 +218,4 @@ async def test_kafka_away_is_waited_for(mongo_url: str, timelines: Database, tmp
             await proxy.mend()
             await says(process, kafka="ok")
             await load.publish(100)
-            await eventually(load.is_complete, timeout=30)
+            await eventually(load.is_complete, timeout=60)

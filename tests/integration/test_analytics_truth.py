@@ -5,7 +5,7 @@ The oracle is not the service's fold: it takes the events in the order of their 
 
 import random
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -77,6 +77,14 @@ class Truth:
         return dict(sums)
 
 
+def truth_of(events: Iterable[AnyEvent]) -> Mapping[str, Truth]:
+    """What the oracle says of each subject of the events."""
+    truths: dict[str, Truth] = defaultdict(Truth)
+    for event in sorted(events, key=lambda event: (event.time, event.id)):
+        truths[event.subject].hear(event)
+    return truths
+
+
 def _published(seed: int) -> list[AnyEvent]:
     until = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
     scenario = Scenario(seed=seed, users=6, days=120, until=until)
@@ -98,24 +106,24 @@ async def _told(database: Database, events: Sequence[AnyEvent]) -> Reckoning:
 async def test_every_figure_agrees_with_what_was_published(database: Database) -> None:
     await _indexed(database)
     events = _published(seed=11)
-    truths: dict[str, Truth] = defaultdict(Truth)
-    for event in sorted(events, key=lambda event: (event.time, event.id)):
-        truths[event.subject].hear(event)
+    truths = truth_of(events)
     reckoning = await _told(database, events)
     users = [user for user, truth in truths.items() if truth.purchases]
     assert len(users) == 6
     for user in users:
-        usage, truth = (await reckoning.of(user))["usage"], truths[user]
-        assert usage["timezone"] == str(truth.zone)
-        assert Decimal(usage["total_spent"]) == sum(truth.by("month").values())
-        assert usage["total_purchases"] == len(truth.counted)
-        shown = {m["month"]: Decimal(m["total_spent"]) for m in usage["spending_trends"] if m["purchase_count"]}
-        assert shown == truth.by("month")
-        assert {c["category"]: Decimal(c["total_spent"]) for c in usage["favorite_categories"]} == truth.by("type")
-        assert {p["provider_id"]: Decimal(p["total_spent"]) for p in usage["preferred_providers"]} == truth.by(
-            "provider"
-        )
-        assert usage["deployment_stats"]["total_deployments"] == len(truth.deployments)
+        assert_true((await reckoning.of(user))["usage"], truths[user])
+
+
+def assert_true(usage: Mapping[str, Any], truth: Truth) -> None:
+    """Raises AssertionError unless the statistics are what the oracle says."""
+    assert usage["timezone"] == str(truth.zone)
+    assert Decimal(usage["total_spent"]) == sum(truth.by("month").values())
+    assert usage["total_purchases"] == len(truth.counted)
+    shown = {m["month"]: Decimal(m["total_spent"]) for m in usage["spending_trends"] if m["purchase_count"]}
+    assert shown == truth.by("month")
+    assert {c["category"]: Decimal(c["total_spent"]) for c in usage["favorite_categories"]} == truth.by("type")
+    assert {p["provider_id"]: Decimal(p["total_spent"]) for p in usage["preferred_providers"]} == truth.by("provider")
+    assert usage["deployment_stats"]["total_deployments"] == len(truth.deployments)
 
 
 async def test_any_order_and_any_number_of_copies_give_the_same_figures(database: Database) -> None:

@@ -72,7 +72,7 @@ async def test_a_new_user_buys_and_after_a_kill_cancels(
             COMMANDS,
             PurchaseRequested(user_email=user, command_id="buy", product_id=product["product_id"], quantity=1),
         )
-        await eventually(lambda: said("purchase.status_changed.v1", status="active", command_id="buy"), timeout=30)
+        await eventually(lambda: said("purchase.status_changed.v1", status="active", command_id="buy"), timeout=60)
         process.kill()
     bought = said("purchase.created.v1")[0]
     await ask(COMMANDS, PurchaseCancelRequested(user_email=user, command_id="end", purchase_id=bought["purchase_id"]))
@@ -114,7 +114,7 @@ async def test_nothing_more_is_said_of_who_was_erased_until_they_register_anew(
         await until_answered(other, 1)  # it is live
         assert said_of(user)
         await ask(UserErased(user_email=user))
-        await eventually(lambda: '"left": {}' not in state.read_text(), timeout=30)
+        await eventually(lambda: '"left": {}' not in state.read_text(), timeout=60)
         before = len(said_of(user))
         await ask(UserErased(user_email=other))
         await until_answered(other, 2)

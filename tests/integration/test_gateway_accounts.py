@@ -155,5 +155,5 @@ async def test_leaving_asks_for_the_password_and_is_followed_without_a_token(who
         assert user.email.encode() not in reply.body
         return bool(reply.status == 200 and reply.json["state"] == "completed")
 
-    await eventually(is_done, timeout=30, what="every service is done")
+    await eventually(is_done, timeout=60, what="every service is done")
     assert_problem(await whole.ask("GET", f"{API}/erasures/made-up"), 404, "no-erasure")

@@ -31,12 +31,15 @@ async def test_no_users_data_and_no_secret_is_ever_logged(
     keys = {name: secrets.token_urlsafe(32) for name in ("INTERNAL_KEY", "TOKEN_KEY", "EXPORT_KEY")}
     common = {name.upper(): str(value) for name, value in client_settings.items()} | keys | {"LOG_LEVEL": "DEBUG"}
     profile = common | {"MONGO_URL": mongo_url, "PORT": str(profile_port)}
-    gateway = common | {
-        "ACTIVITY_URL": f"http://127.0.0.1:{nothing_listens}",
-        "PURCHASES_URL": f"http://127.0.0.1:{nothing_listens}",
-        "PROFILE_URL": f"http://127.0.0.1:{profile_port}",
-        "PORT": str(gateway_port),
-    }
+    gone = {f"{name}_URL": f"http://127.0.0.1:{nothing_listens}" for name in ("ACTIVITY", "PURCHASES", "ANALYTICS")}
+    gateway = (
+        common
+        | gone
+        | {
+            "PROFILE_URL": f"http://127.0.0.1:{profile_port}",
+            "PORT": str(gateway_port),
+        }
+    )
     logs = tmp_path / "profile.log", tmp_path / "gateway.log"
     running = [await start("profile", profile, logs[0]), await start("gateway", gateway, logs[1])]
     try:

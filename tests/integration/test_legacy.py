@@ -57,7 +57,7 @@ class Shown:
             found = await self.everything()
             return found if len(found["/activities"][1]["items"]) >= number else {}
 
-        return await eventually(shown, timeout=30, what=f"{number} activities")
+        return await eventually(shown, timeout=60, what=f"{number} activities")
 
 
 async def test_what_an_old_file_says_is_shown_once(
@@ -71,7 +71,7 @@ async def test_what_an_old_file_says_is_shown_once(
     async def wallet_is_there() -> bool:
         return bool((await shown.everything())["/wallet"][1]["transactions"] == 3)
 
-    await eventually(wallet_is_there, timeout=30)
+    await eventually(wallet_is_there, timeout=60)
     first = await shown.with_activities(4)  # two of the wallet, the purchase, and the view
     wallet = first["/wallet"][1]
     assert (wallet["balance"], wallet["sequence_gaps"], wallet["difference"]) == ("137.50", [], None)

@@ -62,6 +62,7 @@ async def whole(
     client_settings: dict[str, object],
     activity_service: Running,
     purchases_service: Running,
+    analytics_service: Running,
     profile: Site,
     keys: dict[str, object],
 ) -> AsyncIterator[Site]:
@@ -70,7 +71,7 @@ async def whole(
         "activity_url": activity_service.url,
         "purchases_url": purchases_service.url,
         "profile_url": profile.url,
-        "analytics_url": "http://127.0.0.1:1",  # nothing there
+        "analytics_url": analytics_service.url,
     }
     settings = settings_of(GatewaySettings, client_settings, **keys, **addresses)
     async with site(gateway_main.build_app(settings), described=True) as served:
@@ -207,7 +208,12 @@ async def live(service: Running, site: Site, user: User) -> None:
     """Has the user live a little, and waits until all of it is there."""
     for topic, event in history(user.email):
         await service.publish(topic, event)
-    profile = {"bio": "Writes programs.", "country": "SE", "social_links": {"mastodon": "https://social.example/@ada"}}
+    profile = {
+        "bio": "Writes programs.",
+        "timezone": "Europe/Stockholm",
+        "country": "SE",
+        "social_links": {"mastodon": "https://social.example/@ada"},
+    }
     assert (await site.ask("PATCH", f"{API}/profile", token=user.token, json=profile)).status == 200
     preferences = {"theme": "dark", "price_range_filter": ["1.00", "99.50"], "blocked_providers": ["acme"]}
     assert (await site.ask("PATCH", f"{API}/preferences", token=user.token, json=preferences)).status == 200
@@ -223,7 +229,16 @@ async def live(service: Running, site: Site, user: User) -> None:
             and len(parts["purchases"][0]["status_history"]) == 2
         )
 
-    await eventually(all_there, timeout=30, what="all of it is there")
+    await eventually(all_there, timeout=60, what="all of it is there")
+
+    async def reckoned() -> bool:
+        usage = (await site.ask("GET", f"{API}/analytics/usage", token=user.token)).json
+        hours = usage["deployment_stats"]["total_resource_hours"]
+        return (usage["total_spent"], usage["timezone"], hours) == ("12.50", "Europe/Stockholm", 89.5)
+
+    await eventually(reckoned, timeout=60, what="it is all reckoned")
+    budget = {"monthly_limit": "250.00"}
+    assert (await site.ask("PUT", f"{API}/analytics/budget", token=user.token, json=budget)).status == 200
 
 
 async def exported(site: Site, user: User) -> Json:
@@ -252,6 +267,50 @@ async def shown(site: Site, user: User) -> dict[str, Any]:
     activities = (await site.ask("GET", f"{API}/activities?limit=200", token=user.token)).json["items"]
     kept = [one for one in activities if one["activity_type"] not in ("data_export", "data_import")]
     return {path: reply.body for path, reply in replies.items()} | {"activities": kept}
+
+
+async def figures(site: Site, user: User) -> Json:
+    """What analytics makes of what the user bought, but for what grows with the time or comes from activities."""
+    paths = ("usage", "spending", "report", "budget", "runway", "usage/explain?figure=deployment_stats/average_uptime")
+    found = {path: (await site.ask("GET", f"{API}/analytics/{path}", token=user.token)) for path in paths}
+    assert {reply.status for reply in found.values()} == {200}
+    grown = {"last_calculated", "activity_patterns", "as_of", "expected", "thresholds", "alerts"}
+    return {path: without(reply.json, grown) for path, reply in found.items()}
+
+
+async def test_the_figures_come_back_with_what_they_are_made_of(
+    whole: Site, ada: User, purchases_service: Running
+) -> None:
+    await live(purchases_service, whole, ada)
+    file = await exported(whole, ada)
+    assert file["parts"]["budget"] == [{"monthly_limit": "250.00", "currency": "TFP"}]
+    before = await figures(whole, ada)
+    again = await started_anew(whole, ada)
+    empty = (await whole.ask("GET", f"{API}/analytics/usage", token=again.token)).json
+    assert (empty["total_purchases"], empty["deployment_stats"]["total_deployments"]) == (0, 0)
+    assert_problem(await whole.ask("GET", f"{API}/analytics/budget", token=again.token), 404, "no-budget")
+    reply = await imported(whole, again, file)
+    assert reply.json["parts"]["budget"] == {"items": 1, "added": 1}
+
+    async def zone_is_known() -> bool:
+        usage: Json = (await whole.ask("GET", f"{API}/analytics/usage", token=again.token)).json
+        return bool(usage["timezone"] == "Europe/Stockholm")
+
+    await eventually(zone_is_known, what="the time zone has come by the profile")
+    assert await figures(whole, again) == before
+    assert (await imported(whole, again, file)).json["added"] == 0
+
+
+async def test_a_budget_that_was_set_here_stays(whole: Site, ada: User) -> None:
+    def of(limit: str) -> Json:
+        return {"method": "PUT", "path": f"{API}/analytics/budget", "json": {"monthly_limit": limit}}
+
+    assert (await whole.ask(**of("10"), token=ada.token)).status == 200
+    file = await exported(whole, ada)
+    assert (await whole.ask(**of("20"), token=ada.token)).status == 200
+    assert (await imported(whole, ada, file)).json["parts"]["budget"] == {"items": 1, "added": 0}
+    budget = (await whole.ask("GET", f"{API}/analytics/budget", token=ada.token)).json
+    assert budget["monthly_limit"] == "20.00"
 
 
 async def test_an_export_is_whole_and_true_to_its_schema(whole: Site, ada: User, purchases_service: Running) -> None:
@@ -317,7 +376,7 @@ async def started_anew(site: Site, user: User) -> User:
     async def is_erased() -> bool:
         return bool((await site.ask("GET", gone.headers["Location"])).json["state"] == "completed")
 
-    await eventually(is_erased, timeout=30, what="every service has erased")
+    await eventually(is_erased, timeout=60, what="every service has erased")
     credentials = {"email": user.email, "password": PASSWORD}
     assert (await site.ask("POST", f"{API}/auth/register", json=credentials)).status == 201
     return User(user.email, await log_in(site, user.email))

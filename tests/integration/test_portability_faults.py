@@ -16,13 +16,13 @@ from pydantic import SecretStr
 from services.gateway import main as gateway_main
 from services.gateway.sealing import Contents, canonical
 from services.gateway.settings import Settings as GatewaySettings
-from shared.folds.ported import facts_shown
 from services.purchases.store import PurchaseStore
 from shared.contracts.build import make_event
 from shared.contracts.portable import LEFT_OUT, PARTS
 from shared.contracts.wallet import WalletTransactionPosted
 from shared.folds import wallet
 from shared.folds.facts import facts_of
+from shared.folds.ported import facts_shown
 from shared.folds.state import empty, merge
 from shared.plumbing import mongo
 from tests.servers.dashboard import (
@@ -89,14 +89,15 @@ async def whole(
     client_settings: Mapping[str, object],
     activity_service: Running,
     purchases: ServiceProcess,
+    analytics_service: Running,
     profile: Site,
 ) -> AsyncIterator[Site]:
-    async with gateway(client_settings, activity_service.url, purchases.url, profile.url) as served:
+    urls = {"purchases_url": purchases.url, "analytics_url": analytics_service.url}
+    async with gateway(client_settings, activity_url=activity_service.url, profile_url=profile.url, **urls) as served:
         yield served
 
 
-def gateway(client_settings: Mapping[str, object], activity: str, purchases: str, profile: str) -> Any:
-    urls = {"activity_url": activity, "purchases_url": purchases, "profile_url": profile, "analytics_url": "http://127.0.0.1:1"}
+def gateway(client_settings: Mapping[str, object], **urls: str) -> Any:  # Any: see site
     return site(gateway_main.build_app(settings_of(GatewaySettings, client_settings, **KEYS, **urls)))
 
 
@@ -225,12 +226,17 @@ async def test_the_services_check_on_their_own_and_nothing_is_written(whole: Sit
 
 
 async def test_after_a_failure_in_between_the_same_file_finishes_it(
-    client_settings: dict[str, object], activity_service: Running, purchases: ServiceProcess, profile: Site
+    client_settings: dict[str, object],
+    activity_service: Running,
+    purchases: ServiceProcess,
+    analytics_service: Running,
+    profile: Site,
 ) -> None:
     between = Between(purchases.url)
+    urls = {"activity_url": activity_service.url, "profile_url": profile.url, "analytics_url": analytics_service.url}
     async with (
         serving(between.app()) as url,
-        gateway(client_settings, activity_service.url, url, profile.url) as served,
+        gateway(client_settings, purchases_url=url, **urls) as served,
     ):
         await ready(served)
         user = await sign_up(served)

@@ -286,7 +286,7 @@ async def test_sessions_that_a_killed_process_left_open_are_ended_later(
     async def other_has_ended() -> bool:
         return (await call(profile, tokens, "GET", f"/sessions/{other}", user=email)).status == 404
 
-    await eventually(other_has_ended, timeout=30, what="the job ends the session")
+    await eventually(other_has_ended, timeout=60, what="the job ends the session")
     assert (await call(profile, tokens, "GET", f"/sessions/{mine}", user=email)).status == 204
 
     async def nothing_is_left_to_do() -> bool:

@@ -1,12 +1,12 @@
 """Profiles and preferences as the gateway and the other services see them, on a real broker and a real mongod."""
 
 import asyncio
+from decimal import Decimal
 from typing import Any
 
 import pytest
 import pytest_asyncio
 
-from services.profile.store import UserStore
 from shared.contracts.profile import DataExported, DataImported, PreferencesUpdated, ProfileUpdated
 from shared.contracts.topics import PROFILE, UPDATES
 from shared.plumbing.internal_auth import InternalTokens
@@ -97,6 +97,12 @@ async def test_a_change_is_answered_whole_kept_and_told(ada: Person, client_sett
         activity_tracking=False,
         analytics_participation=True,
         auto_renewal_default=False,
+        preferred_providers=[],
+        blocked_providers=[],
+        price_range_filter=[Decimal("0.10"), Decimal(20)],
+        default_category_filter="",
+        deployment_alerts=True,
+        billing_alerts=True,
     )
     for section in (b'"section":"profile"', b'"section":"preferences"'):
         await arrived(kafka, UPDATES.name, lambda r, s=section: r.key == ada.email.encode() and s in r.value)  # type: ignore[misc]
@@ -251,9 +257,9 @@ async def test_who_is_not_registered_has_nothing(profile: Site, tokens: Internal
 
 
 async def test_who_was_erased_meanwhile_is_not_brought_back_by_a_change(ada: Person, stored: Database) -> None:
-    users = UserStore(stored)
     etag = (await ada.ask("GET", "/profile")).headers["ETag"]
     patches = [ada.patch("/profile", bio=f"bio {n}") for n in range(10)]
-    await asyncio.gather(*patches, users.erase({ada.email}))
+    *_, left = await asyncio.gather(*patches, ada.ask("POST", "/erasures", {}))
+    assert left.status == 202
     assert_problem(await ada.patch("/profile", etag, bio="late"), 404, "no-profile")
     assert await stored["users"].find_one({"_id": ada.email}) is None

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from itertools import permutations
 from typing import Any
 from uuid import uuid4
@@ -96,17 +97,23 @@ async def test_leaving_ends_everything_at_once_and_is_completed_when_all_have_an
     assert isinstance(erased.data, UserErased)
     assert erased.data.erasure_id == erasure["erasure_id"]
 
-    for service in ("activity", "purchases"):
+    for service in set(SERVICES) - {"profile"}:
         await publisher.event(RECEIPTS, receipt(erasure["erasure_id"], service))
 
     async def completed() -> bool:
         return bool((await gateway.state(erasure["erasure_id"]))["state"] == "completed")
 
-    await eventually(completed, timeout=20)
+    await eventually(completed, timeout=60)
     done = await gateway.state(erasure["erasure_id"])
     assert all(done["services"].values())
     assert done["completed_at"] == max(done["services"].values())
-    assert await traces_in_databases(profile_settings.mongo_url, ["profile"], [email.partition("@")[0]]) == []
+    await eventually(partial(is_forgotten, profile_settings.mongo_url, email), timeout=60)
+
+
+async def is_forgotten(mongo_url: str, email: str) -> bool:
+    """What was published leaves the outbox a moment later."""
+    assert await traces_in_databases(mongo_url, ["profile"], [email.partition("@")[0]]) == []
+    return True
 
 
 async def test_a_wrong_password_erases_nobody(gateway: Caller, email: str) -> None:
@@ -133,7 +140,7 @@ async def test_who_registers_anew_stays_whatever_is_told_again(
         assert reply.status in (201, 409), reply.body
         return reply.status == 201
 
-    await eventually(joined, timeout=20, what="the earlier account is erased")
+    await eventually(joined, timeout=60, what="the earlier account is erased")
     told = await events_until(kafka, IDENTITY, email, UserRegistered, 2)
     assert [event.type for event in told if isinstance(event.data, UserErased | UserRegistered)] == [
         "user.registered.v1",
@@ -143,7 +150,7 @@ async def test_who_registers_anew_stays_whatever_is_told_again(
     session = await gateway.ask("POST", "/sessions", json={"credentials": {"email": email, "password": PASSWORD}})
     for event in old:
         await publisher.event(IDENTITY, event)
-    await eventually(lambda: is_read(kafka, "profile", [IDENTITY]), timeout=20, what="it was told again")
+    await eventually(lambda: is_read(kafka, "profile", [IDENTITY]), timeout=60, what="it was told again")
     assert (await gateway.ask("GET", f"/sessions/{session.json['session_id']}", email)).status == 204
     assert (await gateway.ask("GET", "/profile", email)).status == 200
 
@@ -158,11 +165,11 @@ async def test_an_outside_providers_erasure_is_carried_out_and_can_be_followed(
     session = await gateway.join(email)
     erased = make_event(UserErased(user_email=email, reason="asked for there"), source="/idp")
     await publisher.event(IDENTITY, erased)
-    await eventually(lambda: answered(gateway, erased.id), timeout=20)
+    await eventually(lambda: answered(gateway, erased.id), timeout=60)
     state = await gateway.state(erased.id)
     assert (state["state"], state["requested_at"]) == ("pending", state["services"]["profile"])
     assert (await gateway.ask("GET", f"/sessions/{session}", email)).status == 404
-    assert await traces_in_databases(profile_settings.mongo_url, ["profile"], [email.partition("@")[0]]) == []
+    await eventually(partial(is_forgotten, profile_settings.mongo_url, email), timeout=60)
 
 
 async def test_receipts_in_any_order_and_any_number_come_to_the_same(
@@ -174,12 +181,12 @@ async def test_receipts_in_any_order_and_any_number_come_to_the_same(
         return 0
 
     erasures = Erasures(database, Erasure("profile", profile_settings, database, publisher, nothing))
-    given = [("activity", 1), ("purchases", 3), ("profile", 2), ("purchases", 5), ("unheard-of", 9)]
+    given = [("activity", 1), ("purchases", 3), ("profile", 2), ("analytics", 2), ("purchases", 5)]
     found = []
     for number, order in enumerate(permutations(given)):
         await asyncio.gather(
             erasures.fold([receipt(f"e{number}", *each) for each in order[:3]]),
-            erasures.fold([receipt(f"e{number}", *each) for each in order[2:]]),
+            erasures.fold([receipt(f"e{number}", *each) for each in (*order[2:], ("unheard-of", 9))]),
         )
         known = await erasures.of(f"e{number}")
         assert known is not None

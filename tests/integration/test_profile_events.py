@@ -111,6 +111,12 @@ async def test_old_preferences_count_until_the_user_chooses_and_consents_of_them
         activity_tracking=False,
         analytics_participation=True,
         auto_renewal_default=False,
+        preferred_providers=[],
+        blocked_providers=[],
+        price_range_filter=[],
+        default_category_filter="",
+        deployment_alerts=True,
+        billing_alerts=True,
     )
 
 

@@ -461,4 +461,4 @@ async def test_the_gateways_are_told_which_sections_changed(shop: Shop, kafka: s
         found = {orjson.loads(r.value or b"")["data"]["section"] for r in records}
         return found == {"purchases", "deployments", "wallet"}
 
-    await eventually(sections, timeout=20)
+    await eventually(sections, timeout=60)

@@ -63,7 +63,7 @@ async def test_an_order_says_whether_it_is_to_renew_itself(shop: Shop, kafka: st
             key = next(keys)
             return key if (await order(key))[1] is wanted else ""
 
-        return await eventually(said, timeout=20, what=f"an order says {wanted}")
+        return await eventually(said, timeout=60, what=f"an order says {wanted}")
 
     assert (await order("first"))[1] is None
     await shop.tell(PROFILE, PreferencesUpdated, 5, changed=["auto_renewal_default"], auto_renewal_default=True)

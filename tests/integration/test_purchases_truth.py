@@ -112,7 +112,7 @@ async def test_the_ledger_and_the_api_agree_after_ten_kills(
     ):
         for _ in range(KILLS):
             await service.start()
-            await eventually(lambda: consumes(service), timeout=30, interval=0.01)
+            await eventually(lambda: consumes(service), timeout=60, interval=0.01)
             await service.signal(SIGKILL)
         await service.start()
         await eventually(lambda: is_done(service), timeout=120, what="everything is consumed")

@@ -1,7 +1,7 @@
 """Whatever belongs to one user looks to another as if it did not exist, in every operation that names a thing."""
 
 from collections.abc import AsyncIterator, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import orjson
@@ -23,6 +23,8 @@ METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 OPERATIONS = operations(build_app(SETTINGS))
 ON_THINGS = [operation for operation in OPERATIONS if operation.parameters - {"erasure_id"}]
 PAGED = ("activities", "purchases", "deployments", "wallet/transactions")
+FIGURES = ("analytics/report", "analytics/spending", "recommendations/spending")
+OWN = ("analytics/usage", "analytics/anomalies", "analytics/budget", "analytics/alerts", "analytics/runway")
 BODIES: Mapping[str, Json] = {
     "rating": {"rating": 1.0},
     "cancel": {},
@@ -45,6 +47,7 @@ async def owner(whole: Site, purchases_service: Running) -> AsyncIterator[User]:
     for n in (1, 2):
         names = {"product_id": f"prod-{n}", "product_name": "A secret purchase", "product_type": "storage"}
         paid = {"provider_id": "hypha", "provider_name": "Hypha", "amount": "1", "currency": "TFP", "status": "active"}
+        paid |= {"billing_cycle": "monthly", "purchase_date": f"{datetime.now(UTC) - timedelta(days=100):%FT%TZ}"}
         mine = f"{user.email}-{n}"
         await publish(purchases_service, user, MARKETPLACE, PurchaseCreated, purchase_id=f"pur-{mine}", **names, **paid)
         deployed = {"purchase_id": f"pur-{mine}", "kind": "service", "region": "eu", "resources_allocated": RESOURCES}
@@ -56,7 +59,8 @@ async def owner(whole: Site, purchases_service: Running) -> AsyncIterator[User]:
         await report(whole, user, activity_type="product_view", description="A secret view")
 
     async def all_there() -> bool:
-        pages = [(await whole.ask("GET", f"{API}/{path}", token=user.token)).json["items"] for path in PAGED]
+        lists = (*PAGED, "recommendations/spending")
+        pages = [(await whole.ask("GET", f"{API}/{path}", token=user.token)).json["items"] for path in lists]
         return all(len(items) >= 2 for items in pages)
 
     await eventually(all_there, what="two of everything")
@@ -78,12 +82,13 @@ async def things(whole: Site, owner: User) -> Mapping[str, str]:
         "command_id": ordered.json["command_id"],
         "session_id": next(session["id"] for session in sessions if not session["current"]),
         "user_id": (await mine("profile"))["user_id"],
+        "idea_id": (await mine("recommendations/spending"))["items"][0]["id"],
     }
 
 
 async def everything(whole: Site, user: User) -> list[Json]:
     """What the owner sees of their things."""
-    paths = ("purchases", "deployments", "wallet", "wallet/transactions", "profile", "preferences")
+    paths = ("purchases", "deployments", "wallet", "wallet/transactions", "profile", "preferences", *FIGURES)
     return [(await whole.ask("GET", f"{API}/{path}", token=user.token)).json for path in paths]
 
 
@@ -120,7 +125,7 @@ async def test_a_cursor_is_its_users_own(whole: Site, owner: User) -> None:
         for path, item in described["paths"].items()
         if any(parameter["name"] == "cursor" for parameter in item.get("get", {}).get("parameters", []))
     }
-    assert paged == {*PAGED}
+    assert paged == {*PAGED, "catalog"}  # which is the same for everybody
     other = await sign_up(whole)
     for path in PAGED:
         cursor = (await whole.ask("GET", f"{API}/{path}?limit=1", token=owner.token)).json["next_cursor"]
@@ -131,7 +136,7 @@ async def test_a_cursor_is_its_users_own(whole: Site, owner: User) -> None:
 
 async def test_no_list_takes_another_user_for_a_parameter(whole: Site, owner: User) -> None:
     other = await sign_up(whole)
-    for path in (*PAGED, "wallet", "wallet/pools", "profile", "preferences", "sessions"):
+    for path in (*PAGED, *FIGURES, *OWN, "wallet", "wallet/pools", "profile", "preferences", "sessions"):
         for name in ("user", "user_email", "email", "sub", "user_id"):
             reply = await whole.ask("GET", f"{API}/{path}", token=other.token, params={name: owner.email})
             assert reply.status in (200, 404)

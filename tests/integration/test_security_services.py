@@ -13,6 +13,8 @@ from pydantic import SecretStr
 
 from services.activity import main as activity
 from services.activity.settings import Settings as ActivitySettings
+from services.analytics import main as analytics
+from services.analytics.settings import Settings as AnalyticsSettings
 from services.profile import main as profile_main
 from services.profile.settings import Settings as ProfileSettings
 from services.purchases import main as purchases
@@ -43,6 +45,7 @@ def apps(mongo_url: str, client_settings: dict[str, object], vault_keys: dict[st
             settings_of(PurchasesSettings, client_settings, mongo_url=mongo_url, **vault_keys)
         ),
         "profile": profile_main.build_app(settings_of(ProfileSettings, client_settings, mongo_url=mongo_url)),
+        "analytics": analytics.build_app(settings_of(AnalyticsSettings, client_settings, mongo_url=mongo_url)),
     }
     assert set(built) == set(SERVICES)
     return built
@@ -79,11 +82,14 @@ async def test_every_operation_of_every_service(
     apps: dict[str, FastAPI],
     activity_service: Running,
     purchases_service: Running,
+    analytics_service: Running,
     profile: Site,
     gateway: Site,
 ) -> None:
     users_own = (await sign_up(gateway)).token
-    urls = {"activity": activity_service.url, "purchases": purchases_service.url, "profile": profile.url}
+    urls = {each.name: each.url for each in (activity_service, purchases_service, analytics_service)}
+    urls["profile"] = profile.url
+    assert set(urls) == set(SERVICES)
     async with aiohttp.ClientSession() as http:
         for service, url in urls.items():
             served = Site(url, http)

@@ -79,7 +79,7 @@ async def on_topics(kafka: str, ours: set[str], at_least: int) -> list[Record]:
         return not fetched and len(found) >= at_least
 
     try:
-        await eventually(all_there, timeout=30, what=f"{at_least} records of the simulation")
+        await eventually(all_there, timeout=60, what=f"{at_least} records of the simulation")
     finally:
         await consumer.stop()
     return found
@@ -135,7 +135,7 @@ async def test_sigterm_ends_it_with_0_and_what_was_published_is_in_the_ledger(
     path.touch()
     arguments = (*SCENARIO, "--seed", 104, "--ledger", path, "--rate", 200)
     async with simulating(client_settings, *arguments) as process:
-        await eventually(lambda: path.stat().st_size > 10_000, timeout=30, what="some events are published")
+        await eventually(lambda: path.stat().st_size > 10_000, timeout=60, what="some events are published")
         process.send_signal(signal.SIGTERM)
         assert await process.wait() == 0
     lines, ledger = path.read_bytes().splitlines(), ledger_of(path)

@@ -85,7 +85,7 @@ async def ready(site: Site) -> None:
         except aiohttp.ClientConnectorError:
             return False
 
-    await eventually(is_ready, timeout=30, what="the app is ready")
+    await eventually(is_ready, timeout=60, what="the app is ready")
 
 
 def assert_as_described(description: Json, method: str, path: str, reply: Reply) -> None:
@@ -98,9 +98,9 @@ def assert_as_described(description: Json, method: str, path: str, reply: Reply)
     if not content:
         assert reply.body == b""
         return
-    media_type = reply.headers["Content-Type"]
+    media_type = reply.headers["Content-Type"].partition(";")[0]
     schema = content[media_type]["schema"] | {"components": description["components"]}
-    Draft202012Validator(schema).validate(reply.json)
+    Draft202012Validator(schema).validate(reply.json if media_type.endswith("json") else reply.body.decode())
 
 
 def _operation(paths: Json, path: str, method: str) -> Json | None:
@@ -126,7 +126,7 @@ async def events_until(kafka: str, topic: Topic, user: str, last: type[Payload],
                         found.append(event)
             return sum(event.type == last.event_type for event in found) >= number
 
-        await eventually(fetched, timeout=20, what=f"{last.event_type} on {topic.name}")
+        await eventually(fetched, timeout=60, what=f"{last.event_type} on {topic.name}")
     finally:
         await consumer.stop()
     return found

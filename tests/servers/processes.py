@@ -35,7 +35,7 @@ class ServiceProcess:
 
     async def ready(self) -> None:
         """Waits until it is ready."""
-        await eventually(self._is_ready, timeout=30, what=f"{self._name} is ready")
+        await eventually(self._is_ready, timeout=60, what=f"{self._name} is ready")
 
     async def _is_ready(self) -> bool:
         return (await self.health()).get("ready") is True

@@ -69,7 +69,7 @@ async def running(app: FastAPI, publisher: Publisher, tokens: InternalTokens, na
     """`app`, served and ready."""
     async with serving(app) as url, aiohttp.ClientSession() as http:
         service = Running(name, url, http, publisher, tokens)
-        await eventually(lambda: _is_ready(service), timeout=30, what=f"{name} is ready")
+        await eventually(lambda: _is_ready(service), timeout=60, what=f"{name} is ready")
         yield service
 
 

@@ -98,7 +98,7 @@ async def rewind(bootstrap_servers: str, group: str, topics: Iterable[Topic]) ->
     await consumer.start()
     try:
         all_of_them = sum(topic.partitions for topic in topics)
-        await eventually(lambda: len(consumer.assignment()) == all_of_them, timeout=30, what="it is the only member")
+        await eventually(lambda: len(consumer.assignment()) == all_of_them, timeout=60, what="it is the only member")
         await consumer.seek_to_beginning()
         await consumer.commit({partition: await consumer.position(partition) for partition in consumer.assignment()})
     finally:

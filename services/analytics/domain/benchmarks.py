@@ -36,9 +36,20 @@ class Figures:
 
 
 @dataclass(frozen=True, slots=True)
+class Told:
+    """What may be told of a table: when it was `made`, and of how many `others` at least, rounded down to tens.
+
+    `cuts` are the quantiles at 5, 10, …, 95 percent, and None while nothing may be told.
+    """
+
+    made: datetime
+    others: int
+    cuts: tuple[float, ...] | None
+
+
+@dataclass(frozen=True, slots=True)
 class Table:
-    """One measure of one cohort, as it was `made`. `cuts` are the quantiles at 5, 10, …, 95 percent, and None while
-    nothing may be told.
+    """One measure of one cohort, as it was `made`, with the `cuts` that are told.
 
     `members` are the rounded figures that it was made of, and `gone` is how many have withdrawn since: both are for the
     next refresh only, and never told.
@@ -50,9 +61,9 @@ class Table:
     cuts: tuple[float, ...] | None = None
 
     @property
-    def others(self) -> int:
-        """How many others a member is told of at least: rounded down to tens."""
-        return (len(self.members) - 1) // 10 * 10
+    def told(self) -> Told:
+        """What may be told of it."""
+        return Told(self.made, (len(self.members) - 1) // 10 * 10, self.cuts)
 
 
 def figures(months: Mapping[str, MonthTotals], this_month: str, uptime: float | None) -> Figures:
@@ -104,23 +115,23 @@ def refresh(
     return Table(before.made, kept, gone, None if gone else before.cuts)
 
 
-def percentile(measure: Measure, table: Table, figure: float) -> int | None:
+def percentile(measure: Measure, told: Told, figure: float) -> int | None:
     """The share of the others with less than that figure, rounded down to steps of 5; the same figure counts half.
 
     None while nothing may be told.
     """
-    if table.cuts is None:
+    if told.cuts is None:
         return None
     rounded = _rounded(measure, figure)
-    halves = bisect_left(table.cuts, rounded) + bisect_right(table.cuts, rounded)
+    halves = bisect_left(told.cuts, rounded) + bisect_right(told.cuts, rounded)
     return STEP * ((halves + 1) // 2)
 
 
 def _people_changed(kept: Mapping[str, float], gone: int, now: Mapping[str, float]) -> int:
-    """How many people at least make the difference: one who withdrew and takes part again counts once."""
+    """How many people at least make the difference: those who joined may be those who withdrew, with their figures."""
     joined = len(now.keys() - kept.keys())
     moved = sum(1 for member, figure in kept.items() if now.get(member) != figure)
-    return moved + max(gone, joined)
+    return moved + abs(joined - gone)
 
 
 def _cuts(values: Iterable[float]) -> tuple[float, ...]:

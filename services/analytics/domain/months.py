@@ -11,6 +11,15 @@ from services.analytics.domain.things import COUNTED, MonthTotals, Purchase, Sha
 OWN_CURRENCY: Final = "TFP"
 FARTHEST: Final = timedelta(hours=15)  # a time zone is at most 14 hours away from UTC
 _UTC: Final = ZoneInfo("UTC")
+_FIRST: Final = datetime(2000, 1, 1, tzinfo=UTC)
+_LAST: Final = datetime(2100, 1, 1, tzinfo=UTC)
+
+
+def credible(at: datetime) -> datetime:
+    """`at`, or the nearest time from 2000 to 2100: a publisher's slip makes neither ten thousand months nor a day that
+    no calendar has.
+    """
+    return min(max(at, _FIRST), _LAST)
 
 
 def zone_of(name: str | None) -> ZoneInfo:

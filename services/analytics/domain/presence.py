@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from services.analytics.domain.months import credible
 from shared.contracts import dashboard, identity, marketplace, profile, purchases
 from shared.contracts.envelope import Event, Payload, UserPayload
 
@@ -42,9 +43,12 @@ class Presence:
 
 
 def presence_of(event: Event[Payload]) -> Presence | None:
-    """The presence that an event tells of, if it tells of one; what happens by itself, such as a renewal, does not."""
+    """The presence that an event tells of, if it tells of one.
+
+    What happens by itself, such as a renewal, does not, nor does what says a time that cannot be.
+    """
     data = event.data
-    if not isinstance(data, PRESENT):
+    if not isinstance(data, PRESENT) or credible(event.time) != event.time:
         return None
     session: str | None = getattr(data, "session_id", None)
     return Presence(data.user_email, event.time, event.id, _is_low(data), session, _viewed(data))

@@ -74,16 +74,18 @@ def burn_per_day(
 
 
 def _window(purchases: Iterable[Purchase], now: datetime) -> int:
-    """90 days where there are as many since the first purchase, else 30, else as many as there are, 7 at least."""
-    known = (now - min((p.at for p in purchases), default=now)).days
+    """90 days where there are as many since the first purchase of the last year (or none), else 30, else as many as
+    there are, 7 at least.
+    """
+    known = (now - min((p.at for p in purchases if p.at > now - _YEAR), default=now - _YEAR)).days
     return _LONG if known >= _LONG else _SHORT if known >= _SHORT else max(_LEAST, known)
 
 
 def _basis(window: int) -> str:
     why = {
         _LONG: "90 days, so that a monthly bill counts three times and one busy week for little",
-        _SHORT: "30 days, because the first purchase was less than 90 days ago",
-    }.get(window, f"{window} days, because the first purchase was less than 30 days ago")
+        _SHORT: "30 days, because the first purchase in a year was less than 90 days ago",
+    }.get(window, f"{window} days, because the first purchase in a year was less than 30 days ago")
     return (
         f"What purchases took, net of refunds, over the last {why}; "
         "annual subscriptions and running deployments by what they cost a day."

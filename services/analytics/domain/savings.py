@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from decimal import ROUND_HALF_EVEN, Decimal
 from hashlib import blake2b
 from typing import Any, Final, Literal
+from urllib.parse import quote
 
 from services.analytics.domain.months import OWN_CURRENCY
 from services.analytics.domain.things import Deployment, Product, Purchase
@@ -150,7 +151,7 @@ def _idle(holdings: Holdings) -> Iterator[Saving]:
                 "low",
                 [_told(deployment, load), "Below 5 % a deployment counts as idle."],
                 [deployment.id, p.id],
-                Command("POST", f"/api/v1/deployments/{deployment.id}/commands", {"action": "stop"}),
+                Command("POST", f"/api/v1/deployments/{quote(deployment.id, safe='')}/commands", {"action": "stop"}),
             )
 
 
@@ -174,7 +175,9 @@ def _oversized(holdings: Holdings) -> Iterator[Saving]:
                 [_told(deployment, load), "The saving supposes that half of the resources cost half as much."],
                 [deployment.id, p.id],
                 Command(
-                    "POST", f"/api/v1/deployments/{deployment.id}/commands", {"action": "scale", "resources": half}
+                    "POST",
+                    f"/api/v1/deployments/{quote(deployment.id, safe='')}/commands",
+                    {"action": "scale", "resources": half},
                 ),
             )
 
@@ -280,7 +283,7 @@ def _used(purchase: Purchase) -> float:
 
 
 def _cancel(purchase: Purchase, reason: str) -> Command:
-    return Command("POST", f"/api/v1/purchases/{purchase.id}/cancel", {"reason": reason})
+    return Command("POST", f"/api/v1/purchases/{quote(purchase.id, safe='')}/cancel", {"reason": reason})
 
 
 def _told(deployment: Deployment, load: float) -> str:

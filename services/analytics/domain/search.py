@@ -41,6 +41,7 @@ ORDER BY title, id LIMIT :limit
 """  # noqa: S608  (constants)
 _WORD: Final = re.compile(r"[^\W_]+")
 _MOST_WORDS: Final = 10
+_LARGEST: Final = 2**63 - 1  # that SQLite takes
 _SHORTEST_TO_CORRECT: Final = 4  # letters: shorter words have too many neighbours
 _LETTERS: Final = "abcdefghijklmnopqrstuvwxyz0123456789"
 
@@ -163,6 +164,7 @@ def _place(cursor: str | None, kind: type[int | str]) -> tuple[int | str | None,
         key, product_id = orjson.loads(urlsafe_b64decode(cursor.encode("ascii")))
     except (ValueError, TypeError):
         raise BadCursorError from None
-    if type(key) is not kind or not isinstance(product_id, str):
+    is_too_large = isinstance(key, int) and abs(key) > _LARGEST
+    if type(key) is not kind or not isinstance(product_id, str) or is_too_large:
         raise BadCursorError
     return key, product_id

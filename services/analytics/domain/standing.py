@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Final
 
-from services.analytics.domain.benchmarks import STEP, Figures, Table, percentile
+from services.analytics.domain.benchmarks import STEP, Figures, Told, percentile
 from services.analytics.domain.offers import TYPE_NAMES
 from shared.contracts.analytics_recommend import Benchmark, Benchmarks, Measure
 
@@ -28,8 +28,8 @@ _TOO_FEW: Final = "There are not yet 20 others to compare you with."
 _SETTLING: Final = "The group that you are compared with is changing. There is a figure again when it has settled."
 
 
-def standing(figures: Figures, tables: Mapping[Measure, Table]) -> Benchmarks:
-    """The answer for a user with these figures, out of the tables of their cohort."""
+def standing(figures: Figures, tables: Mapping[Measure, Told]) -> Benchmarks:
+    """The answer for a user with these figures, out of what may be told of the tables of their cohort."""
     values: dict[Measure, str | None] = {
         "monthly_spending": str(figures.monthly_spending.quantize(_CENT)),
         "uptime": _text(figures.uptime),
@@ -39,7 +39,7 @@ def standing(figures: Figures, tables: Mapping[Measure, Table]) -> Benchmarks:
     return Benchmarks(cohort=figures.cohort, measures=measures)
 
 
-def _benchmark(measure: Measure, value: str | None, figures: Figures, table: Table | None) -> Benchmark:
+def _benchmark(measure: Measure, value: str | None, figures: Figures, table: Told | None) -> Benchmark:
     if figures.cohort is None:
         return _declined(measure, value, _NOTHING["monthly_spending"])
     if value is None:

@@ -45,6 +45,11 @@ def test_the_window_is_as_long_as_what_is_known(first: int, window: int) -> None
     assert Decimal(found.burn_per_day) >= 1
 
 
+@pytest.mark.parametrize(("purchases", "window"), [([], 90), ([bought("a", 800)], 90), ([bought("b", 5)], 7)])
+def test_what_was_bought_more_than_a_year_ago_is_as_if_it_was_not(purchases: list[Purchase], window: int) -> None:
+    assert of(100, purchases).window_days == window
+
+
 def test_refunds_and_what_does_not_count_go_off() -> None:
     purchases = [
         bought("old", 100),

@@ -1,5 +1,6 @@
 """Finding products in the catalogue."""
 
+from base64 import urlsafe_b64encode
 from decimal import Decimal
 from itertools import count
 
@@ -97,6 +98,11 @@ def test_a_cursor_of_a_search_is_not_one_of_the_list(index: CatalogueIndex) -> N
     cursor = index.find(CatalogQuery(q="store", limit=1)).next_cursor
     with pytest.raises(BadCursorError):
         index.find(CatalogQuery(cursor=cursor))
+
+
+def test_a_cursor_with_a_number_that_is_too_large_is_refused(index: CatalogueIndex) -> None:
+    with pytest.raises(BadCursorError):
+        index.find(CatalogQuery(q="store", cursor=urlsafe_b64encode(b'[9223372036854775808,"a"]').decode()))
 
 
 def test_equal_matches_are_paged_by_id_and_the_last_page_has_no_cursor() -> None:

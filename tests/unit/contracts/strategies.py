@@ -83,7 +83,8 @@ def _integer(schema: Json, _: Json) -> SearchStrategy[int]:
 
 
 def _array(schema: Json, definitions: Json) -> SearchStrategy[list[Json]]:
-    return st.lists(_values(schema["items"], definitions), max_size=3)
+    least, most = schema.get("minItems", 0), min(schema.get("maxItems", 3), 3)
+    return st.lists(_values(schema["items"], definitions), min_size=least, max_size=most)
 
 
 def _object(schema: Json, definitions: Json) -> SearchStrategy[dict[str, Json]]:

@@ -10,7 +10,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
-from shared.folds.ported import FACTS, IMPORTED, facts_in, facts_shown, health_shown
 from shared.contracts import marketplace
 from shared.contracts.envelope import Payload
 from shared.contracts.portable import (
@@ -27,6 +26,7 @@ from shared.contracts.topics import PAYLOADS, TOPICS_OF
 from shared.contracts.wallet import WalletPoolPositionChanged, WalletTransactionPosted
 from shared.folds import deployment, purchase, wallet
 from shared.folds.facts import CREDENTIALS, Fact, Kind, facts_of
+from shared.folds.ported import FACTS, IMPORTED, facts_in, facts_shown, health_shown
 from shared.folds.state import State, empty, merge
 from shared.folds.wallet import Line
 from tests.unit.contracts.strategies import events
