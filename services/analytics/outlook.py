@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from services.analytics.documents import month_of_document
 from services.analytics.domain import anomalies, budgets, runway
-from services.analytics.domain.forecast import MOST_AHEAD, TooLittleHistory
+from services.analytics.domain.forecast import MOST_AHEAD, TooLittleHistory, at_least
 from services.analytics.domain.months import OWN_CURRENCY, bounds, month_of, zone_of
 from services.analytics.domain.things import MonthTotals
 from services.analytics.domain.usage import every_month
@@ -34,10 +34,12 @@ class Outlook:
 
     async def forecast(self, user: str, months: int) -> Forecast | TooLittleHistory:
         """The running month and those after it, `months` in all. Raises ForecasterStoppedError."""
-        found = await self._forecast(await self._reckoning.of(user), datetime.now(UTC))
-        return (
-            found if isinstance(found, TooLittleHistory) else found.model_copy(update={"items": found.items[:months]})
-        )
+        known, now = await self._reckoning.of(user), datetime.now(UTC)
+        found = await self._forecast(known, now)
+        if isinstance(found, TooLittleHistory):
+            return found
+        running, *later = found.items[:months]
+        return found.model_copy(update={"items": [at_least(running, _history(known, now)[1].spent), *later]})
 
     async def anomalies(self, user: str) -> list[Anomaly]:
         """The months, and the providers' parts of them, that are out of the ordinary; the latest first."""

@@ -199,6 +199,12 @@ def _error(mae: float, scale: float) -> ForecastError:
     return ForecastError(mae=_money(mae), mase=round(mae / scale, 3) if scale else None)
 
 
+def at_least(running: ForecastMonth, spent: Decimal) -> ForecastMonth:
+    """The running month's forecast, which was made before it began, with what was spent since: never less than that."""
+    names = ("expected", "low", "high")
+    return running.model_copy(update={n: str(max(Decimal(getattr(running, n)), spent.quantize(_CENT))) for n in names})
+
+
 def _month(month: str, expected: float, half: float) -> ForecastMonth:
     root = sqrt(expected)
     low, high = max(0.0, root - half) ** 2, (root + half) ** 2

@@ -208,7 +208,7 @@ def _duplicates(holdings: Holdings) -> Iterator[Saving]:
                 f"Keep one of {kept.product_name} and {spare.product_name}",
                 f"Both are {category}. You use {kept.product_name} more.",
                 _cents(a_month(spare) * _YEAR),
-                0.6,
+                0.6 if _called(kept) == _called(spare) else 0.3,
                 "medium",
                 [f"{kept.product_name}: {_used(kept):.0f} hours used; {spare.product_name}: {_used(spare):.0f}."],
                 [spare.id, kept.id],
@@ -232,16 +232,22 @@ def _cheaper(holdings: Holdings) -> Iterator[Saving]:
             and (o.rating or 0) >= (own.rating or 0)
         ]
         if others:
-            offer = min(others, key=lambda o: (o.price, -(o.rating or 0), o.id))
+            same = [o for o in others if _what(o.name, o.provider_name) == _what(own.name, own.provider_name)]
+            offer = min(same or others, key=lambda o: (o.price, -(o.rating or 0), o.id))
+            fits = (
+                "It is called the same."
+                if same
+                else "Look whether it does what you need: only the category is the same."
+            )
             yield Saving(
                 "cheaper_offer",
                 p.id,
                 f"Change {p.product_name} for {offer.name}",
                 f"{offer.name} of {offer.provider_name} is {own.category} as well, rated as well, and costs less.",
                 _cents((p.amount - offer.price) * _YEAR),
-                0.5,
+                0.5 if same else 0.25,
                 "high",
-                [f"{_cents(p.amount)} TFP a month against {_cents(offer.price)} TFP.", _ratings(own, offer)],
+                [f"{_cents(p.amount)} TFP a month against {_cents(offer.price)} TFP.", _ratings(own, offer), fits],
                 [p.id, offer.id],
                 Command("POST", "/api/v1/purchases", {"product_id": offer.id, "quantity": 1}),
             )
@@ -267,6 +273,15 @@ def _unused(holdings: Holdings) -> Iterator[Saving]:
                 [p.id],
                 _cancel(p, "not used"),
             )
+
+
+def _called(purchase: Purchase) -> str:
+    return _what(purchase.product_name, purchase.provider_name)
+
+
+def _what(name: str, provider: str) -> str:
+    """What a product is called, whoever provides it: its name without the provider's."""
+    return " ".join(name.casefold().replace(provider.casefold(), "").split())
 
 
 def a_month(purchase: Purchase) -> Decimal:

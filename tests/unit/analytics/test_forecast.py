@@ -14,13 +14,14 @@ from services.analytics.domain.forecast import (
     _half_width,
     _student,
     _Try,
+    at_least,
     forecast,
     mean,
     seasonal_naive,
     tamed,
 )
 from services.analytics.methods import METHODS
-from shared.contracts.analytics_forecast import Forecast
+from shared.contracts.analytics_forecast import Forecast, ForecastMonth
 
 AMOUNTS = st.one_of(
     st.just(Decimal(0)),
@@ -155,3 +156,14 @@ def test_the_librarys_methods_take_any_history(name: str, history: Sequence[floa
     found = METHODS[name](history, 12)  # type: ignore[index]
     assert len(found) == 12
     assert all(-20 < value < 20 for value in found)
+
+
+def test_the_running_month_is_never_forecast_below_what_was_spent() -> None:
+    running = ForecastMonth(month="2026-06", expected="88.00", low="40.00", high="150.00")
+    assert at_least(running, Decimal("0.000")) == running
+    assert at_least(running, Decimal("100.5")).model_dump() == {
+        "month": "2026-06",
+        "expected": "100.50",
+        "low": "100.50",
+        "high": "150.00",
+    }

@@ -82,8 +82,17 @@ def test_a_cheaper_equal_offer_is_named_unless_its_provider_is_blocked() -> None
     assert (idea.kind, idea.per_year, idea.evidence) == ("cheaper_offer", Decimal("48.00"), ["a", "q"])
     [other] = ideas(purchase("a", product_id="p"), products=[mine, cheap], blocked=frozenset({"prov-2"}))
     assert other.kind == "annual_billing"
+    assert (idea.confidence, "only the category" in idea.reasons[-1]) == (0.25, True)
     [third] = ideas(purchase("a", product_id="p"), products=[mine, product("q", price=Decimal(6), rating=3.0)])
     assert third.kind == "annual_billing"
+
+
+def test_what_is_called_the_same_at_another_provider_is_preferred_to_what_is_cheaper() -> None:
+    mine = product("p", name="Hypha Vault")
+    vault = product("q", name="Spore Vault", provider_name="Spore", price=Decimal(8))
+    wall = product("r", name="Spore Firewall", provider_name="Spore", price=Decimal(2))
+    [idea] = ideas(purchase("a", product_id="p"), products=[mine, vault, wall])
+    assert (idea.evidence, idea.confidence) == (["a", "q"], 0.5)
 
 
 def test_a_renewal_of_something_unused() -> None:
