@@ -2,6 +2,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 UV := 0.13.9
+# Each worker starts servers of its own; those that the environment names are for one run alone.
+PARALLEL := $(if $(MONGO_URL)$(KAFKA_BOOTSTRAP_SERVERS),,-n auto --maxprocesses=4 --dist loadfile)
 IMAGES := activity purchases profile analytics gateway
 
 .PHONY: run test check format lint types bench schemas lock clean
@@ -20,7 +22,7 @@ run: .venv/.ready ## start everything with demo data; prints the address and a l
 	@$(BIN)/mycelium up --demo
 
 test: .venv/.ready ## every test, on real servers
-	@$(BIN)/pytest -q -n auto --maxprocesses=4 --dist loadfile
+	@$(BIN)/pytest -q $(PARALLEL)
 
 check: .venv/.ready lint types test ## what CI asks of a change
 

@@ -48,10 +48,10 @@ async def kafka(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def database(mongo_url: str) -> AsyncIterator[Database]:
-    """This test worker's database, empty. Emptying keeps the indexes and is far quicker than dropping."""
+async def database(mongo_url: str, request: pytest.FixtureRequest) -> AsyncIterator[Database]:
+    """The test file's own database, empty. Emptying keeps the indexes and is far quicker than dropping."""
     client = mongo.connect(mongo_url)
-    database = client[f"test_{os.environ.get('PYTEST_XDIST_WORKER', 'main')}"]
+    database = client[request.module.__name__.rpartition(".")[2]]
     for name in await database.list_collection_names():
         await database[name].delete_many({})
     yield database
