@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import orjson
 from fastapi import APIRouter, Depends, Query, Response
 
-from services.analytics.domain import report
+from services.analytics.domain import printable, report
 from services.analytics.domain.explain import Background, UnknownFigureError, explanation
 from services.analytics.domain.months import between, month_of, preceding, zone_of
 from services.analytics.domain.things import MonthTotals
@@ -62,6 +62,8 @@ def routes(reckoning: Reckoning, presences: Presences, tokens: InternalTokens) -
         told = report.report(await reckoning.purchases_in(email, start, end), first, last, zone)
         if asked.format == "json":
             return answer(told)
+        if asked.format == "html":
+            return Response(printable.as_html(told), media_type="text/html; charset=utf-8")
         headers = {"Content-Disposition": f'attachment; filename="spending-{first}-{last}.csv"'}
         return Response(report.as_csv(told["lines"]), headers=headers, media_type="text/csv; charset=utf-8")
 

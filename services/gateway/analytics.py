@@ -23,8 +23,9 @@ _READ = BAD_TOKEN | problem(
 _BUDGET = Body(openapi_examples={"budget": {"value": {"monthly_limit": "100.00", "currency": "TFP"}}})
 
 
-_REPORT = answer(200, "As JSON, or as CSV with `format=csv`.", examples.REPORT)
+_REPORT = answer(200, "As JSON; `format=csv` is for spreadsheets, `format=html` to print.", examples.REPORT)
 _REPORT[200]["content"]["text/csv"] = {"schema": {"type": "string"}, "example": examples.CSV}
+_REPORT[200]["content"]["text/html"] = {"schema": {"type": "string"}, "example": '<!DOCTYPE html><html lang="en">…'}
 
 
 class AnomalyList(BaseModel):
@@ -168,7 +169,7 @@ def routes(services: Services, sessions: Sessions) -> APIRouter:
         tags=["analytics"],
         response_model=views.Report,
         summary="The purchases of a range",
-        responses=_REPORT | invalid("#/format", "Input should be 'csv' or 'json'") | _READ,
+        responses=_REPORT | invalid("#/format", "Input should be 'csv', 'html' or 'json'") | _READ,
     )
     async def spending_report(
         request: Request, identity: Asking, _checked: Annotated[views.ReportQuery, Query()]

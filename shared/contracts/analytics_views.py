@@ -141,7 +141,7 @@ class ReportQuery(BaseModel):
 
     from_: Day | None = Field(None, alias="from")
     to: Day | None = None
-    format: Literal["csv", "json"] = "json"
+    format: Literal["csv", "html", "json"] = "json"
 
 
 class ReportLine(BaseModel):

@@ -88,6 +88,9 @@ async def test_a_report_is_a_file_for_a_spreadsheet(whole: Site, ada: User) -> N
     assert (row["purchase_id"], row["date"]) == ("pur-6", first)
     as_json = (await asked(whole, ada, f"analytics/report?from={first}&to={first}")).json
     assert as_json["lines"] == [row]
+    page = await asked(whole, ada, f"analytics/report?from={first}&to={first}&format=html")
+    assert page.headers["Content-Type"] == "text/html; charset=utf-8"
+    assert page.body.startswith(b"<!DOCTYPE html>")
     for wrong in ("from=2026-01-02&to=2026-01-01", "from=yesterday", "format=pdf"):
         pointer = f"#/{wrong.partition('=')[0]}"
         reply = await whole.ask("GET", f"{API}/analytics/report?{wrong}", token=ada.token)

@@ -12,6 +12,7 @@ import pytest
 from services.analytics.domain.explain import Background, UnknownFigureError, explanation
 from services.analytics.domain.months import month_of, totals
 from services.analytics.domain.patterns import patterns
+from services.analytics.domain.printable import as_html
 from services.analytics.domain.report import as_csv, report
 from services.analytics.domain.usage import usage_of
 from tests.unit.analytics.things import NOW, days_ago, purchase, running
@@ -91,6 +92,18 @@ def test_a_report_adds_up() -> None:
     assert told["total_spent"] == "35"
     assert sum(Decimal(total) for total in told["months"].values()) == Decimal(35)
     assert [line["spent"] for line in told["lines"]] == ["30", "5", "0", "7"]
+
+
+def test_the_page_to_print_has_every_line_and_no_markup_of_a_product() -> None:
+    sly = purchase("x", product_name="<script>alert(1)</script>", amount=Decimal("1.25"), at=days_ago(60))
+    page = as_html(report([*BOUGHT, sly], date(2026, 1, 1), date(2026, 6, 15), ZONE))
+    assert page.startswith("<!DOCTYPE html>")
+    heads, purchases, months, types, providers = 4, 5, 2, 2, 2
+    assert page.count("<tr>") == heads + purchases + months + types + providers
+    assert "<script" not in page
+    assert "<td>&lt;script&gt;alert(1)&lt;/script&gt;</td>" in page
+    assert "36.25 TFP in all" in page
+    assert "no purchase" in as_html(report([], date(2026, 1, 1), date(2026, 6, 15), ZONE))
 
 
 def test_csv_has_every_line_and_no_formula() -> None:
