@@ -24,7 +24,7 @@ from shared.contracts.marketplace import PurchaseCreated, PurchaseStatusChanged
 from shared.contracts.wallet import WalletTransactionPosted
 
 _UNTIL = datetime(2026, 11, 1, tzinfo=UTC)
-_SCENARIO = Scenario(seed=20261101, users=120, days=730, until=_UNTIL)
+_SCENARIO = Scenario(seed=20261101, users=60, days=730, until=_UNTIL)
 _LAST = _UNTIL.year * 12 + _UNTIL.month - 2  # months are counted from the year 0 on; the last closed one
 _AHEAD, _STEP = 3, 3  # three months ahead, from every third month of each user
 _LEAST = 3
@@ -52,7 +52,7 @@ class Outcome:
 
 
 def outcomes() -> list[Outcome]:
-    """Every forecast of every user. Takes about a minute with two processes."""
+    """Every forecast of every user. Takes about half a minute with two processes."""
     histories = monthly(_SCENARIO)
     with ProcessPoolExecutor(_PROCESSES, mp_context=get_context("spawn")) as pool:
         return [outcome for found in pool.map(_of_user, histories, chunksize=8) for outcome in found]

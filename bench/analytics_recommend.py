@@ -25,7 +25,7 @@ from shared.contracts.catalog import ProductListed, ProductRetired
 from shared.contracts.marketplace import ProductViewed, PurchaseCreated, PurchaseRated
 
 _SEEDS: Final = (11, 12)
-_USERS, _DAYS, _HELD_OUT_DAYS = 200, 365, 60
+_USERS, _DAYS, _HELD_OUT_DAYS = 120, 365, 60
 _UNTIL: Final = datetime(2026, 3, 1, tzinfo=UTC)
 _CUT: Final = _UNTIL - timedelta(days=_HELD_OUT_DAYS)
 _SHOWN: Final = 10

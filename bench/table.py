@@ -6,7 +6,7 @@ from statistics import median
 
 from rich.table import Table
 
-from bench import analytics, purchases
+from bench import bare
 from bench.dashboard import FEW, MANY, Seen
 from bench.history import Cost
 from bench.ingest import Comparison, Results
@@ -34,12 +34,12 @@ def of_activity(results: Results, costs: list[Cost]) -> list[Row]:
     return [*_ingest(results), *_history(costs)]
 
 
-def of_purchases(found: purchases.Costs) -> list[Row]:
+def of_purchases(found: bare.Costs) -> list[Row]:
     """The lines about the purchases service."""
     return [*_costs("purchases", found)]
 
 
-def of_analytics(found: analytics.Costs) -> list[Row]:
+def of_analytics(found: bare.Costs) -> list[Row]:
     """The lines about how fast the analytics service is."""
     return [*_costs("analytics", found)]
 
@@ -91,7 +91,7 @@ def _history(costs: list[Cost]) -> Iterator[Row]:
         yield Row(f"Mongo commands a batch, {cost.history:,} behind it", "", "", count, f"≤ {most:.2f}", met, gate=True)
 
 
-def _costs(service: str, found: purchases.Costs | analytics.Costs) -> Iterator[Row]:
+def _costs(service: str, found: bare.Costs) -> Iterator[Row]:
     what = f"Ingest of {service}, against orjson + the same bulk write, without Kafka"
     yield _speed(what, Comparison(median(found.ours), median(found.bare), found.ratio), 0.6)
     for what, seconds in found.seconds.items():
