@@ -33,5 +33,6 @@ def why_it_ended(name: str, code: int, log: Path) -> str:
             f"{name} needs {old[1]}, which is newer than this system's. Use Debian 12, Ubuntu 22.04 or newer, "
             "or name servers that run elsewhere with --kafka and --mongo."
         )
-    last = next((line for line in reversed(tail.splitlines()) if line.strip()), "nothing was logged")
-    return f"{name} ended with code {code} before it was ready. Its log {log} ends with: {last.strip()[:300]}"
+    lines = [line.strip() for line in tail.splitlines() if line.strip()] or ["nothing was logged"]
+    telling = next((line for line in reversed(lines) if '"level": "error"' in line), lines[-1])
+    return f"{name} ended with code {code} before it was ready. Its log {log} says: {telling[:300]}"

@@ -45,7 +45,8 @@ def routes(
 
     @router.post("/imports/check", status_code=204)
     async def check(email: User, request: Request) -> None:
-        await _activities_in(request, email)
+        async with erasure.writing(email):
+            await _activities_in(request, email)
 
     @router.post("/imports")
     async def take(email: User, request: Request) -> dict[str, int]:

@@ -56,8 +56,9 @@ def routes(
         return stream_of(PARTS["purchases"], exporting.things(email))
 
     @router.post("/imports/check", status_code=204)
-    async def check(_email: User, request: Request) -> None:
-        await items_in(request, _ITEMS)
+    async def check(email: User, request: Request) -> None:
+        async with erasure.writing(email):
+            await items_in(request, _ITEMS)
 
     @router.post("/imports")
     async def take(email: User, request: Request) -> dict[str, int]:

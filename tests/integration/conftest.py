@@ -47,9 +47,9 @@ async def activity_service(mongo_url: str, client_settings: dict[str, object]) -
         yield service
 
 
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def vault_keys(mongo_url: str) -> AsyncIterator[dict[str, object]]:
-    """The settings that protect credentials, for the whole run: with others, a service refuses to start after it."""
+    """The settings that protect credentials, for a test file: a service with others would refuse to start after it."""
     client = mongo.connect(mongo_url)
     data_keys = client["purchases"]["data_keys"]
     await data_keys.delete_many({})

@@ -250,10 +250,17 @@ async def exported(site: Site, user: User) -> Json:
 
 
 async def imported(site: Site, user: User, file: object) -> Reply:
-    """What the gateway answers to the file, which may be any bytes."""
+    """What the gateway answers to the file, which may be any bytes, once no service takes a new user for a gone one."""
     body = file if isinstance(file, bytes) else orjson.dumps(file)
     headers = {"Content-Type": "application/json"}
-    return await site.ask("POST", f"{API}/import", token=user.token, data=body, headers=headers)
+    replies: list[Reply] = []
+
+    async def is_answered() -> bool:
+        replies.append(await site.ask("POST", f"{API}/import", token=user.token, data=body, headers=headers))
+        return replies[-1].status != 503
+
+    await eventually(is_answered, what="every service knows the user")
+    return replies[-1]
 
 
 async def shown(site: Site, user: User) -> dict[str, Any]:
