@@ -6,7 +6,7 @@ UV := 0.13.9
 PARALLEL := $(if $(MONGO_URL)$(KAFKA_BOOTSTRAP_SERVERS),,-n auto --maxprocesses=4 --dist loadfile)
 IMAGES := activity purchases profile analytics gateway
 
-.PHONY: run test check format lint types bench schemas lock clean
+.PHONY: run test browser check format lint types bench schemas messages pictures lock clean
 .DEFAULT_GOAL := run
 
 .venv/.ready: requirements.lock pyproject.toml
@@ -21,10 +21,13 @@ IMAGES := activity purchases profile analytics gateway
 run: .venv/.ready ## start everything with demo data; prints the address and a login
 	@$(BIN)/mycelium up --demo
 
-test: .venv/.ready ## every test, on real servers
-	@$(BIN)/pytest -q $(PARALLEL)
+test: .venv/.ready ## every test, on real servers, but for those that need a browser
+	@$(BIN)/pytest -q $(PARALLEL) --ignore=tests/browser
 
-check: .venv/.ready lint types test ## what CI asks of a change
+browser: .venv/.ready ## the pages in Chromium, which has to be there: apt-get install chromium fonts-dejavu-core
+	@$(BIN)/pytest -q tests/browser
+
+check: .venv/.ready lint types test browser ## what CI asks of a change
 
 format: .venv/.ready
 	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .
@@ -40,6 +43,13 @@ bench: .venv/.ready ## ratios against the bare libraries, in one run
 
 schemas: .venv/.ready ## export the JSON Schemas and the AsyncAPI document; refuses a breaking change
 	@$(BIN)/python -m shared.contracts.export
+
+messages: .venv/.ready ## bring the catalogues of the pages' languages in step with their texts
+	@$(BIN)/python -m services.gateway.pages.catalogues
+
+pictures: .venv/.ready ## make the pictures of the README and the docs anew; needs Chromium
+	@$(BIN)/python docs/pictures/make.py
+	@$(BIN)/python -m docs.pictures.screens
 
 lock: .venv/.ready ## pin what pyproject.toml asks for, with hashes
 	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --group dev --extra stack pyproject.toml -o requirements.lock

@@ -4,6 +4,7 @@ An erasure is one document in `erasures`, keyed by its id, with `user.erased` in
 email is in it. `done` has a time for each service that has answered.
 """
 
+import asyncio
 import secrets
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -13,6 +14,7 @@ import orjson
 from fastapi import APIRouter, Depends, Response
 from pydantic import BaseModel, ConfigDict, SecretStr
 from pymongo import IndexModel, ReturnDocument
+from pymongo.errors import PyMongoError
 
 from services.profile.domain.erasure import completed_at, shown
 from shared.contracts.accounts import Password
@@ -21,7 +23,7 @@ from shared.contracts.envelope import Event
 from shared.contracts.identity import UserErased
 from shared.contracts.privacy import ErasureCompleted
 from shared.contracts.topics import IDENTITY, SERVICES
-from shared.plumbing import outbox
+from shared.plumbing import metrics, outbox
 from shared.plumbing.erasure import Erasure, StillBeingErasedError
 from shared.plumbing.internal_api import caller, user
 from shared.plumbing.internal_auth import InternalTokens
@@ -31,6 +33,7 @@ from shared.plumbing.problems import ProblemError
 COLLECTION: Final = "erasures"
 _SOURCE = "/mycelium/profile"
 _KEPT = timedelta(days=90)
+_CHECK_SECONDS = 2
 INDEXES: Mapping[str, Sequence[IndexModel]] = {
     COLLECTION: [
         outbox.INDEX,
@@ -100,6 +103,18 @@ class Erasures:
         if completed := completed_at(known["done"]):
             await self._erasures.update_one(own, {"$min": {"completed_at": completed}})
 
+    async def unfinished(self) -> int | None:
+        """How many erasures some service is not done with yet; None while that cannot be known."""
+        try:
+            async with asyncio.timeout(_CHECK_SECONDS):
+                since = [_began(each) async for each in self._erasures.find({"completed_at": None}, hint="kept")]
+        except (TimeoutError, PyMongoError):
+            return None
+        metrics.ERASURES.set(len(since))
+        now = datetime.now(UTC)
+        metrics.ERASURE_AGE_SECONDS.set((now - min(since, default=now)).total_seconds())
+        return len(since)
+
     async def reopen(self, email: str, now: datetime) -> datetime:
         """Before an account is stored: the time (UTC) that its registration is to be dated with, see `Erasure.reopen`.
 
@@ -142,6 +157,12 @@ def routes(erasures: Erasures, check: Check, told: Callable[[], None], tokens: I
 
 def _shown(document: Document) -> Document:
     return shown(document["_id"], document.get("requested_at"), document["done"])
+
+
+def _began(document: Document) -> datetime:
+    """When an erasure was asked for; of one that was asked for elsewhere, when the first service was done."""
+    began: datetime = document.get("requested_at") or min(document["done"].values())
+    return began
 
 
 def _answer(body: Document, status: int) -> Response:

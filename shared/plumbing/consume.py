@@ -7,6 +7,7 @@ read before anything of the batch is stored, and again afterwards, as another pr
 """
 
 import asyncio
+import math
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -175,6 +176,12 @@ class Consumer:
 
     async def lag(self) -> int | None:
         """Records on the held partitions that are not committed yet; None while that cannot be known."""
+        behind = await self._behind()
+        metrics.LAG.set(math.nan if behind is None else behind)
+        metrics.PARTITIONS.set(len(self._kafka.assignment()) if self._kafka else 0)
+        return behind
+
+    async def _behind(self) -> int | None:
         kafka = self._kafka
         if kafka is None or not kafka.assignment():
             return None
@@ -189,10 +196,6 @@ class Consumer:
         except (TimeoutError, KafkaError):
             return None
         return behind
-
-    def held_partitions(self) -> int:
-        """How many partitions this process holds now."""
-        return len(self._kafka.assignment()) if self._kafka else 0
 
     async def is_stuck(self) -> bool:
         """Whether this member, though connected and without a fault to wait out, holds nothing or does not move.

@@ -7,6 +7,8 @@ import orjson
 from fastapi import APIRouter, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
+from shared.plumbing.metrics import CHECK_OK
+
 Check = Callable[[], Awaitable[str | None]]
 Figure = Callable[[], Awaitable[int | None]]
 _CHECK_SECONDS = 3
@@ -22,19 +24,25 @@ def routes(checks: Mapping[str, Check], figures: Mapping[str, Figure]) -> APIRou
 
     @router.get("/readyz")
     async def readyz() -> Response:
-        found = await asyncio.gather(*(_bounded(check) for check in checks.values()))
-        trouble = {name: why or "ok" for name, why in zip(checks, found, strict=True)}
-        ready = all(why is None for why in found)
+        found = await _troubles(checks)
+        trouble = {name: why or "ok" for name, why in found.items()}
+        ready = not any(found.values())
         body = {"ready": ready, "checks": trouble} | {name: await figure() for name, figure in figures.items()}
         return Response(orjson.dumps(body), 200 if ready else 503, media_type="application/json")
 
     @router.get("/metrics")
     async def metrics() -> Response:
-        for figure in figures.values():
-            await figure()
+        await asyncio.gather(_troubles(checks), *(figure() for figure in figures.values()))
         return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
 
     return router
+
+
+async def _troubles(checks: Mapping[str, Check]) -> dict[str, str | None]:
+    found = await asyncio.gather(*(_bounded(check) for check in checks.values()))
+    for name, why in zip(checks, found, strict=True):
+        CHECK_OK.labels(name).set(why is None)
+    return dict(zip(checks, found, strict=True))
 
 
 async def _bounded(check: Check) -> str | None:

@@ -5,6 +5,7 @@ removes; a crash between the two publishes the same event again, with the same i
 """
 
 import asyncio
+import time
 from typing import Any
 
 from aiokafka.errors import KafkaError
@@ -40,6 +41,7 @@ class Relay:
         self._publisher = publisher
         self._stopping = asyncio.Event()
         self._something_new = asyncio.Event()
+        self._empty_at = time.monotonic()
 
     def wake(self) -> None:
         """Says that something was just put into an outbox, so that it is published at once."""
@@ -60,6 +62,7 @@ class Relay:
 
     async def pending(self) -> int | None:
         """How many documents have events that are not published yet; None while that cannot be known."""
+        metrics.OUTBOX_AGE_SECONDS.set(time.monotonic() - self._empty_at)
         try:
             async with asyncio.timeout(_CHECK_SECONDS):
                 counts = [await c.count_documents(_WAITING, hint="outbox") for c in self._collections]
@@ -69,10 +72,12 @@ class Relay:
         return sum(counts)
 
     async def _publish_all(self) -> None:
+        looked_at = time.monotonic()
         try:
             for collection in self._collections:
                 while waiting := await collection.find(_WAITING, {"outbox": 1}, hint="outbox").to_list(_PAGE):
                     await self._publish(collection, waiting)
+            self._empty_at = looked_at
         except (PyMongoError, KafkaError) as error:
             _log.warning("outbox_waits", error=type(error).__name__)
 

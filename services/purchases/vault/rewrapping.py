@@ -5,6 +5,7 @@ import asyncio
 from pymongo.errors import PyMongoError
 
 from services.purchases.vault.data_keys import DataKeys
+from shared.plumbing import metrics
 from shared.plumbing.logs import get
 from shared.plumbing.waiting import set_within
 
@@ -37,9 +38,11 @@ class Rewrapper:
         """How many data keys still need an older KEK; None while that cannot be known. At 0 it can be taken away."""
         try:
             async with asyncio.timeout(_COUNT_SECONDS):
-                return await self._data_keys.to_rewrap()
+                count = await self._data_keys.to_rewrap()
         except (TimeoutError, PyMongoError):
             return None
+        metrics.KEYS_TO_REWRAP.set(count)
+        return count
 
     async def _rewrap(self) -> None:
         async for count in self._data_keys.rewrap():
