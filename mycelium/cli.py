@@ -10,6 +10,8 @@ import typer
 from rich.console import Console
 
 from mycelium.check import check
+from mycelium.dead_letters import dead_letters
+from mycelium.lag import lag
 from mycelium.legacy.command import import_legacy
 from mycelium.simulator.command import simulate
 from mycelium.stack.errors import StackError
@@ -68,4 +70,6 @@ def up(
 
 app.command()(simulate)
 app.command()(check)
+app.command()(lag)
 app.command("import-legacy")(import_legacy)
+app.add_typer(dead_letters, name="dead-letters")

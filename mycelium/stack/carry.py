@@ -1,8 +1,8 @@
 """What the embedded broker still holds when it is ended: kept in a file, and published again at the next start.
 
 The broker's memory is gone when it stops. So, once the services have left their groups, everything that one of them
-has not committed is read back, and the dead letters with it, which nobody else keeps. Publishing it again is safe:
-an event that was stored all the same is known by its identity.
+has not committed is read back, and with it the dead letters and what operators did about them, which nobody else keeps.
+Publishing it again is safe: an event that was stored all the same is known by its identity.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.structs import ConsumerRecord, TopicPartition
 
 from mycelium.simulator.answers import GROUP as MARKETPLACE_GROUP
-from shared.contracts.topics import COMMANDS, EVENT_TOPICS, SERVICES, Topic, dead_letters
+from shared.contracts.topics import AUDIT, COMMANDS, EVENT_TOPICS, SERVICES, Topic, dead_letters
 
 Record = ConsumerRecord[bytes, bytes]
 
@@ -24,16 +24,18 @@ Record = ConsumerRecord[bytes, bytes]
 _READ_BY = {service: [topic for topic in EVENT_TOPICS if service in topic.consumers] for service in SERVICES}
 _READ_BY[MARKETPLACE_GROUP] = [COMMANDS]
 
+_KEPT = (*map(dead_letters, SERVICES), AUDIT)
+
 _POLL_MS = 100
 _MAX_REQUEST_BYTES = 32 * 1024 * 1024  # a dead letter is as large as what came
 
 
 async def left_in(bootstrap_servers: str) -> list[Record]:
-    """The records that a service or the marketplace has still to read, and all dead letters.
+    """The records that a service or the marketplace has still to read, and all dead letters with their audit.
 
     In order within each partition. Raises aiokafka.errors.KafkaError.
     """
-    start = dict.fromkeys(_partitions(*map(dead_letters, SERVICES)), 0)
+    start = dict.fromkeys(_partitions(*_KEPT), 0)
     for group, topics in _READ_BY.items():
         for partition, offset in (await _committed(bootstrap_servers, group, _partitions(*topics))).items():
             start[partition] = min(offset, start.get(partition, offset))
@@ -41,8 +43,8 @@ async def left_in(bootstrap_servers: str) -> list[Record]:
 
 
 def is_dead_letter(record: Record) -> bool:
-    """Whether the record is one that a service could not use."""
-    return record.topic in {dead_letters(service).name for service in SERVICES}
+    """Whether the record is one that a service could not use, or says what was done about one."""
+    return record.topic in {topic.name for topic in _KEPT}
 
 
 def save(path: Path, records: Sequence[Record]) -> None:

@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 
-from services.activity.domain.activity import USED_PAYLOADS, activity_of, newest_tellings
+from services.activity.domain.activity import activity_of, newest_tellings
 from services.activity.store import ActivityStore
 from shared.contracts.reading import AnyEvent, Reader
 from shared.contracts.topics import EVENT_TOPICS
+from shared.contracts.uses import reader_of
 from shared.folds.consent import choice_of
-from shared.plumbing import erasure
 from shared.plumbing.consume import Stored
 
 TOPICS = tuple(topic for topic in EVENT_TOPICS if "activity" in topic.consumers)
@@ -15,7 +15,7 @@ TOPICS = tuple(topic for topic in EVENT_TOPICS if "activity" in topic.consumers)
 
 def reader() -> Reader:
     """Reads the events that tell of an activity or of who is gone, and ignores the others of the contract."""
-    return Reader((*USED_PAYLOADS, *erasure.PAYLOADS))
+    return reader_of("activity")
 
 
 async def apply(store: ActivityStore, events: Sequence[AnyEvent]) -> Stored:

@@ -2,7 +2,8 @@
 
 import secrets
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping, Set
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from joserfc import jwt
@@ -14,6 +15,7 @@ from shared.plumbing.settings import Secret
 _ALGORITHM = "HS256"
 _ISSUER = "mycelium"
 _AUDIENCE = "mycelium-dashboard"
+OPERATOR = "operator"
 CLOCK_SKEW_SECONDS = 5  # between two machines
 
 # What a hostile text makes the decoder raise, besides its own errors: a header that is no object, a number too large.
@@ -30,6 +32,7 @@ class Identity:
 
     user: str
     session_id: str
+    is_operator: bool = field(default=False, kw_only=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +55,11 @@ class AccessToken:
 
 
 class AccessTokens:
-    """Signs and checks access tokens: JWTs with HMAC-SHA256."""
+    """Signs and checks access tokens: JWTs with HMAC-SHA256. Those of `operators` (emails) say so, and no others."""
 
-    def __init__(self, key: Secret) -> None:
+    def __init__(self, key: Secret, operators: Set[str] = frozenset()) -> None:
         self._key = OctKey.import_key(key.get_secret_value())
+        self._operators = operators
 
     def sign(self, identity: Identity, expires_at: datetime) -> AccessToken:
         """A token for `identity`, valid from now until `expires_at` (aware)."""
@@ -69,6 +73,8 @@ class AccessTokens:
             "exp": end,
             "jti": secrets.token_urlsafe(16),
         }
+        if identity.user in self._operators:
+            claims["roles"] = [OPERATOR]
         return AccessToken(jwt.encode({"alg": _ALGORITHM}, claims, self._key), end - now)
 
     async def identify(self, text: str) -> Identity:
@@ -78,7 +84,14 @@ class AccessTokens:
             _CLAIMS.validate(claims)
         except UNREADABLE as error:
             raise BadTokenError from error
-        return Identity(claims["sub"], claims["sid"])
+        is_operator = claims["sub"] in self._operators and has_role(claims, OPERATOR)
+        return Identity(claims["sub"], claims["sid"], is_operator=is_operator)
+
+
+def has_role(claims: Mapping[str, object], role: str) -> bool:
+    """Whether the claim `roles`, a list of texts, names the role."""
+    roles = claims.get("roles")
+    return isinstance(roles, list) and role in roles
 
 
 _CLAIMS = jwt.JWTClaimsRegistry(

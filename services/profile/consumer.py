@@ -7,24 +7,21 @@ from typing import TypeGuard, TypeVar
 from services.profile.erasures import Erasures
 from services.profile.store import UserStore
 from shared.contracts.envelope import Event, Payload, UserPayload
-from shared.contracts.identity import UserRegistered
-from shared.contracts.legacy import LegacyPreferencesFound
 from shared.contracts.privacy import ErasureCompleted
 from shared.contracts.reading import AnyEvent, Reader
 from shared.contracts.topics import EVENT_TOPICS
 from shared.contracts.types import Section
-from shared.plumbing import erasure
+from shared.contracts.uses import reader_of
 from shared.plumbing.consume import Stored
 
 P = TypeVar("P", bound=Payload)
 TOPICS = tuple(topic for topic in EVENT_TOPICS if "profile" in topic.consumers)
-USED_PAYLOADS = (UserRegistered, LegacyPreferencesFound, ErasureCompleted)
 _SECTIONS: tuple[Section, ...] = ("profile", "preferences")
 
 
 def reader() -> Reader:
     """Reads the events that tell of a user, and ignores the others of the contract."""
-    return Reader((*USED_PAYLOADS, *erasure.PAYLOADS))
+    return reader_of("profile")
 
 
 async def apply(users: UserStore, erasures: Erasures, events: Sequence[AnyEvent]) -> Stored:

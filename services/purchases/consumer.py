@@ -8,8 +8,9 @@ from services.purchases.credentials import Issued, UnusableCredentialsError, Vau
 from services.purchases.store import PurchaseStore
 from shared.contracts.reading import AnyEvent, Poison, Reader
 from shared.contracts.topics import EVENT_TOPICS
-from shared.folds.facts import CREDENTIALS, USED_PAYLOADS, facts_of
-from shared.plumbing import erasure, metrics
+from shared.contracts.uses import reader_of
+from shared.folds.facts import CREDENTIALS, facts_of
+from shared.plumbing import metrics
 from shared.plumbing.consume import Stored
 
 TOPICS: Final = tuple(topic for topic in EVENT_TOPICS if "purchases" in topic.consumers)
@@ -17,7 +18,7 @@ TOPICS: Final = tuple(topic for topic in EVENT_TOPICS if "purchases" in topic.co
 
 def reader() -> Reader:
     """Reads the events that say what a user has or who is gone, and ignores the others of the contract."""
-    return Reader({*USED_PAYLOADS, *erasure.PAYLOADS})
+    return reader_of("purchases")
 
 
 async def apply(store: PurchaseStore, vault: Vault, events: Sequence[AnyEvent]) -> Stored:

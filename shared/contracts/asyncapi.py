@@ -18,6 +18,7 @@ _KEYS = {
     "user": "the user's email, the same as the event's subject",
     "product": "the product's id, the same as the event's subject",
     "erasure": "the erasure's id, the same as the event's subject",
+    "dead letter": "the dead letter's id, the same as the event's subject",
     "as received": "the key of the record as it came",
 }
 _DEAD_LETTER_HEADERS = (

@@ -8,7 +8,18 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Literal
 
-from shared.contracts import catalog, dashboard, identity, legacy, marketplace, privacy, profile, purchases, wallet
+from shared.contracts import (
+    catalog,
+    dashboard,
+    identity,
+    legacy,
+    marketplace,
+    operations,
+    privacy,
+    profile,
+    purchases,
+    wallet,
+)
 from shared.contracts.envelope import MAX_EVENT_BYTES, Payload
 
 PARTITIONS = 6
@@ -26,7 +37,7 @@ class Topic:
     name: str
     producers: tuple[str, ...]
     consumers: tuple[str, ...]
-    key: Literal["user", "product", "erasure", "as received"]
+    key: Literal["user", "product", "erasure", "dead letter", "as received"]
     payloads: tuple[type[Payload], ...]
     partitions: int = PARTITIONS
     retention: timedelta | None = timedelta(days=365)
@@ -137,10 +148,18 @@ RECEIPTS = Topic(
 UPDATES = Topic(
     "dashboard.updates",
     producers=SERVICES,
-    consumers=(),
+    consumers=("gateway",),
     key="user",
     payloads=(dashboard.SectionChanged,),
     retention=timedelta(hours=1),
+)
+AUDIT = Topic(
+    "operations.audit",
+    producers=("operators",),
+    consumers=("operators",),
+    key="dead letter",
+    payloads=(operations.DeadLetterHandled,),
+    partitions=1,  # little is on it, and its order is then the order in which it was done
 )
 
 EVENT_TOPICS = (
@@ -155,6 +174,7 @@ EVENT_TOPICS = (
     LEGACY,
     RECEIPTS,
     UPDATES,
+    AUDIT,
 )
 
 

@@ -7,19 +7,17 @@ delete records has its topic deleted and made anew (KAFKA_DELETE_RECORDS=false):
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
-from aiokafka import AIOKafkaConsumer
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
-from aiokafka.structs import TopicPartition
 
 from shared.contracts.topics import dead_letters
 from shared.plumbing.publish import Publisher, Record
+from shared.plumbing.scan import Ends, scan
 from shared.plumbing.settings import ServiceSettings
 from shared.plumbing.topics import ensure_topics
 
 Which = Callable[[Sequence[Record]], Awaitable[set[int]]]
-Ends = dict[TopicPartition, int]
-_POLL_MS = 100
-_SAME = ("dlq_topic", "dlq_partition", "dlq_offset")
+# With the time, because an offset is another record's once a topic was made anew.
+_SAME = ("dlq_topic", "dlq_partition", "dlq_offset", "dlq_at")
 
 
 class DeadLetters:
@@ -39,7 +37,7 @@ class DeadLetters:
         """
         await self._put_back()
         ends: Ends = {}
-        found = [bool(await which(records)) async for records in self._read(ends)]
+        found = [bool(await which(records)) async for records in scan(self._servers, [self._topic], ends)]
         if not any(found):
             return
         if self._can_delete_records:
@@ -54,7 +52,7 @@ class DeadLetters:
     async def _kept(self, which: Which, ends: Ends) -> AsyncIterator[list[Record]]:
         """What stays, each record once."""
         seen: set[tuple[bytes, ...]] = set()
-        async for records in self._read(ends):
+        async for records in scan(self._servers, [self._topic], ends):
             removed = await which(records)
             kept = []
             for place, record in enumerate(records):
@@ -62,26 +60,6 @@ class DeadLetters:
                     seen.add(same)
                     kept.append(record)
             yield kept
-
-    async def _read(self, ends: Ends) -> AsyncIterator[list[Record]]:
-        """All records up to `ends`, which is filled in where it is empty, in order within each partition."""
-        consumer = AIOKafkaConsumer(bootstrap_servers=self._servers, enable_auto_commit=False)
-        try:
-            await consumer.start()
-            if self._topic.name not in await consumer.topics():
-                return
-            partitions = [TopicPartition(self._topic.name, number) for number in range(self._topic.partitions)]
-            consumer.assign(partitions)
-            await consumer.seek_to_beginning(*partitions)
-            while not await _is_through(consumer, ends):
-                fetched = await consumer.getmany(timeout_ms=_POLL_MS)
-                if records := [
-                    r for p, found in fetched.items() for r in found if r.offset < ends.get(p, r.offset + 1)
-                ]:
-                    yield records
-            ends.update({partition: await consumer.position(partition) for partition in partitions} | ends)
-        finally:
-            await consumer.stop()
 
     async def _delete(self, ends: Ends) -> None:
         admin = AIOKafkaAdminClient(bootstrap_servers=self._servers)
@@ -104,15 +82,6 @@ class DeadLetters:
             await ensure_topics(self._servers)
             await self._publisher.again(self._staying)
             self._staying = None
-
-
-async def _is_through(consumer: AIOKafkaConsumer, ends: Ends) -> bool:
-    """The end of a partition is known once something, or nothing, was fetched from it."""
-    for partition in consumer.assignment():
-        end = ends.get(partition, consumer.highwater(partition))
-        if end is None or await consumer.position(partition) < end:
-            return False
-    return True
 
 
 def _identity(record: Record) -> tuple[bytes, ...]:

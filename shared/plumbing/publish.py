@@ -15,7 +15,7 @@ from shared.contracts.reading import AnyEvent, Poison
 from shared.contracts.topics import UPDATES, Topic, dead_letters
 from shared.contracts.types import Section
 from shared.plumbing import metrics
-from shared.plumbing.settings import ProcessSettings
+from shared.plumbing.settings import KafkaSettings
 
 _CHECK_SECONDS = 2
 _STOP_SECONDS = 2
@@ -28,7 +28,7 @@ Outgoing = tuple[str, bytes | None, bytes | None, Sequence[tuple[str, bytes]]]
 class Publisher:
     """One producer for a process. `start` connects; until then publishing raises KafkaError."""
 
-    def __init__(self, service: str, settings: ProcessSettings) -> None:
+    def __init__(self, service: str, settings: KafkaSettings) -> None:
         self._service = service
         self._source = f"/mycelium/{service}"
         self._settings = settings

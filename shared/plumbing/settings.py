@@ -9,16 +9,21 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 Secret = Annotated[SecretStr, Field(min_length=32)]
 
 
-class ProcessSettings(BaseSettings):
-    """What every process has: where it listens, its brokers, and the key that signs calls between processes."""
+class KafkaSettings(BaseSettings):
+    """What whoever publishes needs: the brokers, and whether they know idempotent producers."""
 
     model_config = SettingsConfigDict(frozen=True, hide_input_in_errors=True)
+
+    kafka_bootstrap_servers: str
+    kafka_enable_idempotence: bool = True
+
+
+class ProcessSettings(KafkaSettings):
+    """What every process has: where it listens, its brokers, and the key that signs calls between processes."""
 
     host: str = "127.0.0.1"
     port: int
     log_level: str = "INFO"
-    kafka_bootstrap_servers: str
-    kafka_enable_idempotence: bool = True
     internal_key: Secret
 
 

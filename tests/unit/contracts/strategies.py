@@ -24,7 +24,9 @@ exact_decimals = st.decimals(-(10**10), 10**10, places=4)  # up to 15 digits, so
 def events(payload: type[Payload]) -> SearchStrategy[dict[str, Json]]:
     """Whole events in structured mode, as JSON objects, that the exported schema allows."""
     schema = event_schema(payload)
-    key = next(name for name in ("user_email", "product_id", "erasure_id") if name in payload.model_fields)
+    key = next(
+        name for name in ("user_email", "product_id", "erasure_id", "dead_letter_id") if name in payload.model_fields
+    )
     return _values(schema, schema["$defs"]).map(lambda event: event | {"subject": event["data"][key]})
 
 

@@ -10,7 +10,7 @@ from aiokafka.structs import TopicPartition
 from mycelium.simulator.answers import GROUP
 from mycelium.stack import carry
 from mycelium.stack.carry import Record
-from shared.contracts.topics import COMMANDS, IDENTITY, MARKETPLACE, SERVICES, UPDATES, dead_letters
+from shared.contracts.topics import AUDIT, COMMANDS, IDENTITY, MARKETPLACE, SERVICES, UPDATES, dead_letters
 from tests.servers.embedded import embedded_kafka
 
 DEAD = dead_letters("activity").name
@@ -59,6 +59,14 @@ async def test_a_command_is_left_until_the_marketplace_has_read_it(tmp_path: Pat
         (record,) = await carry.left_in(address)
         await commit(address, GROUP, {TopicPartition(COMMANDS.name, record.partition): 1})
         assert await carry.left_in(address) == []
+
+
+async def test_what_operators_did_is_kept_with_the_dead_letters(tmp_path: Path) -> None:
+    async with embedded_kafka(tmp_path) as address:
+        await publish(address, [(DEAD, b"ada", b"bad"), (AUDIT.name, b"an id", b"done")])
+        left = await carry.left_in(address)
+        assert seen(left) == {(DEAD, b"ada", b"bad"), (AUDIT.name, b"an id", b"done")}
+        assert all(carry.is_dead_letter(record) for record in left)
 
 
 async def test_every_kind_of_record_comes_back_byte_for_byte(tmp_path: Path) -> None:

@@ -27,8 +27,8 @@ def test_the_log_of_the_start_before_is_kept_and_no_other(tmp_path: Path) -> Non
         ("x: error while loading shared libraries: libfoo.so.1: cannot open", "Install the package that has it."),
         ("mongod: /lib/libc.so.6: version `GLIBC_2.34' not found (required by mongod)", "needs GLIBC_2.34, which is"),
         ("one\ntwo\n\n", "mongod ended with code 1 before it was ready."),
-        ("one\ntwo\n\n", "ends with: two"),
-        ("", "ends with: nothing was logged"),
+        ("one\ntwo\n\n", "says: two"),
+        ("", "says: nothing was logged"),
     ],
 )
 def test_why_it_ended(tmp_path: Path, logged: str, told: str) -> None:

@@ -1,0 +1,52 @@
+"""Reading topics from their beginning to the end that they have now, without a group."""
+
+from collections.abc import AsyncIterator, Iterable
+
+from aiokafka import AIOKafkaConsumer
+from aiokafka.structs import TopicPartition
+
+from shared.contracts.topics import Topic
+from shared.plumbing.publish import Record
+
+Ends = dict[TopicPartition, int]
+_POLL_MS = 100
+
+
+async def scan(
+    bootstrap_servers: str, topics: Iterable[Topic], ends: Ends | None = None
+) -> AsyncIterator[list[Record]]:
+    """All records up to `ends`, which is filled in where it is empty, in order within each partition.
+
+    A topic that does not exist yet has none. Raises aiokafka.errors.KafkaError.
+    """
+    ends = {} if ends is None else ends
+    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap_servers, enable_auto_commit=False)
+    try:
+        await consumer.start()
+        existing = await consumer.topics()
+        partitions = partitions_of(topic for topic in topics if topic.name in existing)
+        if not partitions:
+            return
+        consumer.assign(partitions)
+        await consumer.seek_to_beginning(*partitions)
+        while not await _is_through(consumer, ends):
+            fetched = await consumer.getmany(timeout_ms=_POLL_MS)
+            if records := [r for p, found in fetched.items() for r in found if r.offset < ends.get(p, r.offset + 1)]:
+                yield records
+        ends.update({partition: await consumer.position(partition) for partition in partitions} | ends)
+    finally:
+        await consumer.stop()
+
+
+def partitions_of(topics: Iterable[Topic]) -> list[TopicPartition]:
+    """Every partition of the topics, as they are declared."""
+    return [TopicPartition(topic.name, number) for topic in topics for number in range(topic.partitions)]
+
+
+async def _is_through(consumer: AIOKafkaConsumer, ends: Ends) -> bool:
+    """The end of a partition is known once something, or nothing, was fetched from it."""
+    for partition in consumer.assignment():
+        end = ends.get(partition, consumer.highwater(partition))
+        if end is None or await consumer.position(partition) < end:
+            return False
+    return True
