@@ -8,7 +8,10 @@ from services.analytics.store import KINDS
 from shared.plumbing import consents
 from shared.plumbing.mongo import Database
 
-_BY_USER: Final = (*(keeping.collection for keeping in KINDS.values()), "days", "sessions", "views")
+_BY_USER: Final = (
+    *(keeping.collection for keeping in KINDS.values()),
+    *("days", "sessions", "views", "notifications", "sign_ins"),
+)
 _BY_EMAIL: Final = (consents.COLLECTION, "users")
 
 

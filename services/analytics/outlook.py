@@ -1,7 +1,7 @@
 """What is to come and what stands out: forecast, anomalies, the budget with its alerts, and how long the wallet lasts.
 
 A forecast is kept until another month is over or a closed month changes. Alerts are kept with the user's document, each
-once; what has been told is not told again.
+once; what has been told is not told again, and is a notification, too.
 """
 
 from collections.abc import Sequence
@@ -85,9 +85,9 @@ class Outlook:
             if alert.id not in told:
                 entry = {**alert.model_dump(), "raised_at": now}
                 unless_told = {"_id": user, "alerts.id": {"$ne": alert.id}}
-                await self._users.update_one(
-                    unless_told, {"$push": {"alerts": {"$each": [entry], "$slice": -_MOST_ALERTS}}}
-                )
+                told_now = {"$push": {"alerts": {"$each": [entry], "$slice": -_MOST_ALERTS}}}
+                news = {"$set": {"news": True}, "$inc": {"version": 1}}
+                await self._users.update_one(unless_told, told_now | news)
 
     async def tell(self) -> None:
         """Raises what there is to tell of every budget whose user had something change, or whose day is another one."""
@@ -107,12 +107,12 @@ class Outlook:
     async def runway(self, user: str) -> Runway:
         """How long the wallet lasts."""
         known, now = await self._reckoning.of(user), datetime.now(UTC)
-        balance, currency = await self._balance(user)
+        balance, currency = await self.balance(user)
         bought = await self._reckoning.purchases_in(user, now - _YEAR, now)
         deployed = [deployment for deployment, _ in await self._reckoning.deployments_of(user)]
         return runway.runway(balance, currency, bought, deployed, now, zone_of(known["zone"]))
 
-    async def _balance(self, user: str) -> tuple[Decimal, str]:
+    async def balance(self, user: str) -> tuple[Decimal, str]:
         """The balance after the transaction of the highest sequence."""
         newest = [("sequence", -1), ("at", -1), ("rank", -1)]
         found = await self._transactions.find_one({"user": user, "sequence": {"$ne": None}}, sort=newest)

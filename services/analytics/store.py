@@ -5,7 +5,7 @@ mark of what is not worked out again yet.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
@@ -35,11 +35,18 @@ INDEXES: Mapping[str, Sequence[IndexModel]] = {
     "transactions": [
         IndexModel([("user", ASCENDING), ("sequence", DESCENDING)], name="ledger"),
         IndexModel([("refund_of", ASCENDING)], name="refund"),
+        IndexModel(
+            [("user", ASCENDING), ("at", DESCENDING)],
+            name="refunds",
+            partialFilterExpression={"refund_of": {"$type": "string"}},
+        ),
     ],
     "settings": [IndexModel([("user", ASCENDING)], name="user")],
     "users": [
         IndexModel([("dirty", ASCENDING)], name="dirty", sparse=True),
         IndexModel([("budget.currency", ASCENDING)], name="budget", sparse=True),
+        IndexModel([("news", ASCENDING)], name="news", sparse=True),
+        IndexModel([("weigh_at", ASCENDING)], name="weigh", sparse=True),
     ],
 }
 
@@ -82,15 +89,16 @@ class AnalyticsStore:
         if marks:
             await self._users.bulk_write([mark.write(user) for user, mark in marks.items()], ordered=False)
 
-    async def mark_seen(self, users: Iterable[str]) -> None:
-        """Says that these users were active."""
-        await self.mark({user: _Mark() for user in users})
+    async def mark_seen(self, users: Iterable[str], signed_in: Set[str]) -> None:
+        """Says that these users were active; some of them signed in."""
+        await self.mark({user: _Mark(news=user in signed_in) for user in users})
 
 
 class _Mark:
-    """What of a user is to be worked out again."""
+    """What of a user is to be worked out again. `news`: there may be something to notify them of."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, news: bool = True) -> None:
+        self._news = news
         self._months: set[str] = set()
         self._purchases: set[str] = set()
         self._deployments: set[str] = set()
@@ -112,7 +120,8 @@ class _Mark:
             "marked.purchases": {"$each": sorted(self._purchases)},
             "marked.deployments": {"$each": sorted(self._deployments)},
         }
-        change = {"$inc": {"version": 1}, "$set": {"dirty": True}, "$addToSet": marked}
+        marks = {"dirty": True, **({"news": True} if self._news else {})}
+        change = {"$inc": {"version": 1}, "$set": marks, "$addToSet": marked}
         return UpdateOne({"_id": user}, change, upsert=True)
 
 

@@ -38,6 +38,8 @@ class PreferencesUpdated(UserPayload):
     default_category_filter: Label | None = None
     deployment_alerts: bool | None = None
     billing_alerts: bool | None = None
+    security_alerts: bool | None = None
+    email_notifications: bool | None = None
 
 
 class DataExported(UserPayload):

@@ -46,7 +46,7 @@ Given = dict[str, object]
 NAMES = ("activity", "purchases", "analytics")
 IN_ANALYTICS = (
     *("purchases", "deployments", "health", "transactions", "settings"),
-    *("days", "sessions", "views", "choices", "users"),
+    *("days", "sessions", "views", "choices", "users", "notifications", "sign_ins"),
 )
 LETTERS = [dead_letters(name) for name in NAMES]
 _TOPICS = {"activity": ACTIVITY_TOPICS, "purchases": PURCHASES_TOPICS, "analytics": ANALYTICS_TOPICS}
@@ -101,7 +101,7 @@ class Person:
                     | {"currency": "TFP", "status": "open"}
                 ),
             ),
-            (PROFILE, ProfileUpdated(**user, changed=["timezone"], timezone="Europe/Oslo")),
+            (PROFILE, ProfileUpdated(**user, changed=["timezone", "password"], timezone="Europe/Oslo")),
             (PROFILE, PreferencesUpdated(**user, activity_tracking=True, auto_renewal_default=True)),
         ]
         if jwe:

@@ -103,6 +103,8 @@ async def test_a_change_is_answered_whole_kept_and_told(ada: Person, client_sett
         default_category_filter="",
         deployment_alerts=True,
         billing_alerts=True,
+        security_alerts=True,
+        email_notifications=True,
     )
     for section in (b'"section":"profile"', b'"section":"preferences"'):
         await arrived(kafka, UPDATES.name, lambda r, s=section: r.key == ada.email.encode() and s in r.value)  # type: ignore[misc]

@@ -117,6 +117,8 @@ async def test_old_preferences_count_until_the_user_chooses_and_consents_of_them
         default_category_filter="",
         deployment_alerts=True,
         billing_alerts=True,
+        security_alerts=True,
+        email_notifications=True,
     )
 
 

@@ -20,14 +20,16 @@ from shared.contracts.analytics_recommend import CatalogPage, CatalogQuery
 
 _WEIGHTS: Final = "8, 4, 2, 1"  # the name, then tags, category and type, then the provider, then the description
 _SCHEMA: Final = """
-CREATE TABLE product (number INTEGER PRIMARY KEY, id TEXT UNIQUE, title TEXT, type TEXT, seller TEXT, price REAL);
+CREATE TABLE product (number INTEGER PRIMARY KEY, id TEXT UNIQUE, title TEXT, type TEXT, category TEXT,
+    seller TEXT, price REAL);
 CREATE INDEX by_title ON product (title, id);
 CREATE VIRTUAL TABLE words USING fts5 (name, tags, provider, description, content='');
 CREATE VIRTUAL TABLE vocabulary USING fts5vocab (words, 'row');
 """
 _FILTERS: Final = """
-    (:type IS NULL OR type = :type) AND (:seller IS NULL OR seller = :seller)
-    AND (:lowest IS NULL OR price >= :lowest) AND (:highest IS NULL OR price <= :highest)
+    (:type IS NULL OR type = :type) AND (:category IS NULL OR :category IN (category, type))
+    AND (:seller IS NULL OR seller = :seller) AND (:lowest IS NULL OR price >= :lowest)
+    AND (:highest IS NULL OR price <= :highest)
 """
 _BY_RELEVANCE: Final = f"""
 SELECT relevance, id FROM (
@@ -83,6 +85,7 @@ class CatalogueIndex:
             {
                 "words": " ".join(f'"{word}"*' for word in corrected),
                 "type": query.type,
+                "category": query.category,
                 "seller": query.provider,
                 "lowest": None if query.min_price is None else float(query.min_price),
                 "highest": None if query.max_price is None else float(query.max_price),
@@ -101,8 +104,9 @@ class CatalogueIndex:
         self._last += 1
         self._products[product.id] = (self._last, product)
         price = float(product.price) if product.currency == OWN_CURRENCY else None
-        columns = (self._last, product.id, _folded(product.name), product.product_type, product.provider_id, price)
-        self._database.execute("INSERT INTO product VALUES (?, ?, ?, ?, ?, ?)", columns)
+        kinds = (product.product_type, product.category)
+        columns = (self._last, product.id, _folded(product.name), *kinds, product.provider_id, price)
+        self._database.execute("INSERT INTO product VALUES (?, ?, ?, ?, ?, ?, ?)", columns)
         insert = "INSERT INTO words (rowid, name, tags, provider, description) VALUES (?, ?, ?, ?, ?)"
         self._database.execute(insert, (self._last, *_texts(product)))
 

@@ -20,6 +20,8 @@ _TOLD = {
     "default_category_filter",
     "deployment_alerts",
     "billing_alerts",
+    "security_alerts",
+    "email_notifications",
 }
 
 

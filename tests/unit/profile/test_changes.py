@@ -147,10 +147,14 @@ def test_the_event_names_what_changed_and_no_private_value() -> None:
         "default_category_filter": "",
         "deployment_alerts": True,
         "billing_alerts": True,
+        "security_alerts": True,
+        "email_notifications": True,
     }
 
 
-@pytest.mark.parametrize("name", ["activity_tracking", "auto_renewal_default", "blocked_providers", "billing_alerts"])
+@pytest.mark.parametrize(
+    "name", ["activity_tracking", "auto_renewal_default", "blocked_providers", "billing_alerts", "security_alerts"]
+)
 def test_others_act_on_some_of_them_only(name: str) -> None:
     assert changes_others(["theme", name])
     assert not changes_others(["theme", "language"])
