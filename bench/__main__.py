@@ -17,6 +17,7 @@ from bench import (
     dashboard,
     history,
     ingest,
+    overview,
     purchases,
 )
 from bench.table import Row, of_activity, of_analytics, of_purchases, of_the_stack, table
@@ -53,6 +54,8 @@ async def main() -> int:
         found += analytics_forecast.rows(await asyncio.to_thread(analytics_forecast.outcomes))
         status.update("The whole stack: answers and memory")
         found += of_the_stack(await dashboard.seen(folder / "stack"))
+        status.update("The overview and the streams")
+        found += await overview.rows(folder / "overview")
     console.print(table(found))
     return int(any(row.gate and not row.met for row in found))
 

@@ -21,9 +21,10 @@ from pymongo import UpdateOne
 
 from bench import bare
 from mycelium.simulator import Scenario, history
-from services.analytics import api, catalogue, consumer, presences, store
+from services.analytics import api, catalogue, consumer, notifications, presences, store
 from services.analytics.catalogue import Catalogue
 from services.analytics.domain.presence import PRESENT
+from services.analytics.notifications import Notifications
 from services.analytics.presences import Presences
 from services.analytics.reckoning import Reckoning
 from services.analytics.store import KINDS, AnalyticsStore
@@ -35,7 +36,7 @@ from shared.folds.facts import USED_PAYLOADS
 from shared.plumbing import mongo
 from shared.plumbing.mongo import Database
 
-INDEXES: Final = {**store.INDEXES, **presences.INDEXES, **catalogue.INDEXES}
+INDEXES: Final = {**store.INDEXES, **presences.INDEXES, **catalogue.INDEXES, **notifications.INDEXES}
 HISTORIES: Final = (10, 10_000)
 _EVENTS, _BATCH = 20_000, 1_000
 _TIMES = 40
@@ -55,11 +56,12 @@ class Service:
             Presences(database),
             Catalogue(database),
         )
+        self._notifications = Notifications(database)
         self.reckoning = Reckoning(database, self._presences)
 
     async def apply(self, events: Sequence[AnyEvent]) -> None:
         """Stores what a batch of events says."""
-        await consumer.apply(self._store, self._presences, self._catalogue, events)
+        await consumer.apply(self._store, self._presences, self._catalogue, self._notifications, events)
 
 
 async def costs(mongo_url: str) -> bare.Costs:

@@ -46,13 +46,13 @@ class Seen:
 
 async def seen(folder: Path) -> Seen:
     """Starts a stack in `folder`, loads it with a user of 100 and a user of 100,000 events, and looks at it."""
-    async with _stack(folder) as stack, aiohttp.ClientSession() as http:
-        users = [await _User.signed_up(http, stack["gateway"], number) for number in (FEW, MANY)]
+    async with stack(folder) as up, aiohttp.ClientSession() as http:
+        users = [await _User.signed_up(http, up["gateway"], number) for number in (FEW, MANY)]
         for user in users:
-            await user.does_its_events(stack["kafka"])
-        assert await at_rest(http, stack["services"].values(), ("lag",), _STORE_SECONDS)
+            await user.does_its_events(up["kafka"])
+        assert await at_rest(http, up["services"].values(), ("lag",), _STORE_SECONDS)
         seconds = {what: await _medians(users, path) for what, path in _ASKED.items()}
-        return Seen(seconds, {n: _megabytes(pid) for n, pid in stack["pids"].items() if n not in ("mongod", "kafka")})
+        return Seen(seconds, {n: _megabytes(pid) for n, pid in up["pids"].items() if n not in ("mongod", "kafka")})
 
 
 async def _medians(users: "list[_User]", path: str) -> dict[int, float]:
@@ -112,7 +112,7 @@ def _megabytes(pid: int) -> float:
 
 
 @asynccontextmanager
-async def _stack(folder: Path) -> AsyncIterator[Json]:
+async def stack(folder: Path) -> AsyncIterator[Json]:
     """`mycelium up` with nothing in it; gives what its stack.json says."""
     (port,) = free_ports(1)
     arguments = ("up", "--no-demo", "--port", str(port), "--data-dir", str(folder))

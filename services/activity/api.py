@@ -1,4 +1,4 @@
-"""The activity service's read API: a user's timeline and its summary, for the gateway."""
+"""The activity service's read API: a user's timeline, its summary and its part of the overview, for the gateway."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
@@ -12,11 +12,14 @@ from shared.contracts.views import ActivityPage, ActivityQuery, SummaryQuery
 from shared.plumbing.internal_api import user
 from shared.plumbing.internal_auth import InternalTokens
 from shared.plumbing.mongo import Document
+from shared.plumbing.overview_part import part
 from shared.plumbing.paging import after, page
+
+_NEWEST = ActivityQuery(limit=5)
 
 
 def routes(store: ActivityStore, tokens: InternalTokens) -> APIRouter:
-    """`GET /activities` and `GET /activities/summary`, for the user that the gateway's signed call names."""
+    """`GET /activities`, `GET /activities/summary`, `GET /overview`, for the user that the gateway's call names."""
     router = APIRouter()
     User = Annotated[str, Depends(user("activity", tokens))]  # noqa: N806  (a type)
 
@@ -28,6 +31,12 @@ def routes(store: ActivityStore, tokens: InternalTokens) -> APIRouter:
     @router.get("/activities/summary", response_model=dict[str, int])
     async def summary(email: User, query: Annotated[SummaryQuery, Query()]) -> Response:
         return _json(await store.counts(email, datetime.now(UTC) - timedelta(days=query.days)))
+
+    @router.get("/overview")
+    async def overview(email: User) -> Response:
+        as_of = datetime.now(UTC)
+        newest = await store.page(email, _NEWEST, None)
+        return part({"recent_activities": _dumped([shown(document) for document in newest[: _NEWEST.limit]])}, as_of)
 
     return router
 
@@ -49,4 +58,8 @@ def shown(document: Document) -> Document:
 
 
 def _json(body: object) -> Response:
-    return Response(orjson.dumps(body, option=orjson.OPT_UTC_Z), media_type="application/json")
+    return Response(_dumped(body), media_type="application/json")
+
+
+def _dumped(body: object) -> bytes:
+    return orjson.dumps(body, option=orjson.OPT_UTC_Z)

@@ -5,14 +5,30 @@ from typing import NoReturn
 
 from fastapi import FastAPI
 
-from services.analytics import api, catalogue, consumer, outlook_api, portable, presences, recommend_api, store
+from services.analytics import (
+    api,
+    catalogue,
+    consumer,
+    notifications_api,
+    outlook_api,
+    overview,
+    portable,
+    presences,
+    recommend_api,
+    store,
+)
+from services.analytics import notifications as notices
 from services.analytics.advice import Advice
 from services.analytics.catalogue import Catalogue
 from services.analytics.comparing import Cohorts, Comparing
 from services.analytics.erasing import erase
 from services.analytics.forecasting import Forecaster
 from services.analytics.learning import Learning
+from services.analytics.mailing import Mailing
+from services.analytics.noticing import Noticing
+from services.analytics.notifications import Notifications
 from services.analytics.outlook import Outlook
+from services.analytics.overview import Insights
 from services.analytics.presences import Presences
 from services.analytics.reckoning import Reckoning
 from services.analytics.recommending import Recommending
@@ -34,7 +50,7 @@ from shared.plumbing.topics import ensure_topics
 from shared.plumbing.watchdog import Watchdog
 
 NAME = "analytics"
-_INDEXES = {**store.INDEXES, **presences.INDEXES, **catalogue.INDEXES}
+_INDEXES = {**store.INDEXES, **presences.INDEXES, **catalogue.INDEXES, **notices.INDEXES}
 
 
 def build_app(settings: Settings) -> FastAPI:
@@ -46,9 +62,11 @@ def build_app(settings: Settings) -> FastAPI:
     reckoning, shelf, forecaster = Reckoning(database, seen), Shelf(products), Forecaster()
     outlook, advice = Outlook(database, reckoning, forecaster), Advice(database, reckoning, shelf)
     recommending, comparing = Recommending(database, reckoning, shelf), Comparing(Cohorts(database), reckoning)
-    search, facts = Search(shelf), AnalyticsStore(database)
-    apply = partial(consumer.apply, facts, seen, products)
+    search, facts, notifications = Search(shelf), AnalyticsStore(database), Notifications(database)
+    apply = partial(consumer.apply, facts, seen, products, notifications)
     erasure = Erasure(NAME, settings, database, publisher, partial(erase, database))
+    noticing = Noticing(database, reckoning, outlook, notifications, erasure, publisher)
+    mailing = [Every(10.0, "mailing", Mailing(database, settings.mail).send)] if settings.mail else []
     consuming = Consumer(NAME, settings, consumer.TOPICS, consumer.reader(), apply, publisher, erasure)
     runtime = Runtime(
         prepare=[
@@ -69,6 +87,8 @@ def build_app(settings: Settings) -> FastAPI:
             Every(2.0, "recommending", recommending.refresh),
             Learning(database, settings.mongo_url, settings.learn_every_seconds),
             Every(30.0, "alerts", outlook.tell),
+            Every(1.0, "noticing", noticing.look),
+            *mailing,
         ],
         close=[publisher.stop, forecaster.close, search.close, partial(mongo.close, client)],
     )
@@ -77,6 +97,9 @@ def build_app(settings: Settings) -> FastAPI:
     app.include_router(api.routes(reckoning, seen, tokens))
     app.include_router(outlook_api.routes(outlook, advice, erasure, tokens))
     app.include_router(recommend_api.routes(recommending, comparing, search, tokens))
+    insights = Insights(database, reckoning, advice, recommending, notifications.unread)
+    app.include_router(overview.routes(insights, tokens))
+    app.include_router(notifications_api.routes(notifications, publisher, tokens))
     app.include_router(portable.routes(facts, outlook, erasure, publisher, tokens))
     return app
 

@@ -53,12 +53,17 @@ class Reckoning:
         return outdated
 
     async def usage(self, user: str) -> Document:
-        """The user's `usage`, true as of now, alone: the months behind it are several times as large."""
-        known = await self._users.find_one({"_id": user}, {"usage": 1, "dirty": 1, "day": 1})
-        if known is None or not _is_ready(known):
-            known = await self.of(user)
-        usage: Document = known["usage"]
+        """The user's `usage`, true as of now."""
+        usage: Document = (await self.without_months(user))["usage"]
         return usage
+
+    async def without_months(self, user: str, *more: str) -> Document:
+        """The user's document with `usage`, true as of now, and the fields `more`, where it has them.
+
+        The months behind it are several times as large, and are read only where there is something to work out.
+        """
+        known = await self._users.find_one({"_id": user}, ["usage", "dirty", "day", *more])
+        return known if known is not None and _is_ready(known) else await self.of(user)
 
     async def work_off(self) -> None:
         """Works off the marks, a bounded number at a time, until there are none. Raises PyMongoError.

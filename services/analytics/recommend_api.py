@@ -18,6 +18,7 @@ from shared.plumbing.problems import ProblemError
 _BAD_CURSOR = ProblemError(
     400, "bad-cursor", "The cursor is not one that this list gave you; leave it out to start anew."
 )
+_NOT_ON_OFFER = ProblemError(404, "not-found", "There is no such product on offer, or not any more.")
 
 
 def routes(recommending: Recommending, comparing: Comparing, search: Search, tokens: InternalTokens) -> APIRouter:
@@ -39,6 +40,13 @@ def routes(recommending: Recommending, comparing: Comparing, search: Search, tok
             return _shown(await search.find(asked))
         except BadCursorError:
             raise _BAD_CURSOR from None
+
+    @router.get("/catalog/{id}")
+    async def product(_email: User, id: str) -> Response:
+        found = search.product(id)
+        if found is None:
+            raise _NOT_ON_OFFER
+        return _shown(found)
 
     return router
 

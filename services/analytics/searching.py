@@ -4,10 +4,11 @@ import asyncio
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 
+from services.analytics.domain.offers import shown
 from services.analytics.domain.search import CatalogueIndex
 from services.analytics.domain.things import Product
 from services.analytics.shelf import Shelf
-from shared.contracts.analytics_recommend import CatalogPage, CatalogQuery
+from shared.contracts.analytics_recommend import CatalogPage, CatalogProduct, CatalogQuery
 
 
 class Search:
@@ -26,6 +27,11 @@ class Search:
     async def find(self, query: CatalogQuery) -> CatalogPage:
         """The page that the query asks for. Raises BadCursorError for a cursor that no page gave."""
         return await asyncio.get_running_loop().run_in_executor(self._thread, self._find, query)
+
+    def product(self, id: str) -> CatalogProduct | None:
+        """The product with that id; None if it is not on offer, or not any more."""
+        product = self._shelf.products.get(id)
+        return None if product is None or product.retired else shown(product)
 
     async def close(self) -> None:
         """Ends the thread after what it is at."""

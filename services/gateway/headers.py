@@ -1,5 +1,7 @@
 """The head of a request and of an answer: how large the one may be, and what every one of the other says."""
 
+from collections.abc import Mapping
+
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -22,6 +24,12 @@ _HEADERS_TOO_LARGE = ProblemError(
     "headers-too-large",
     f"A request may have {MAX_HEADERS} headers of {MAX_HEADERS_BYTES} bytes in all; send less, fewer cookies for one.",
 )
+
+
+def raw_headers(own: Mapping[str, str], scheme: str) -> list[tuple[bytes, bytes]]:
+    """An answer's own headers, and those that every answer has besides, as ASGI takes them."""
+    hsts = {"Strict-Transport-Security": _HSTS} if scheme == "https" else {}
+    return [(name.lower().encode(), value.encode()) for name, value in {**_ANSWERS_HAVE, **hsts, **own}.items()]
 
 
 class SecurityHeaders:
@@ -53,11 +61,12 @@ class BoundedHead:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Passes the request on, or answers a 414 or 431 problem."""
-        refused = _refused(scope) if scope["type"] == "http" else None
+        refused = refusal(scope) if scope["type"] == "http" else None
         await (problem_response(refused) if refused else self._app)(scope, receive, send)
 
 
-def _refused(scope: Scope) -> ProblemError | None:
+def refusal(scope: Scope) -> ProblemError | None:
+    """The problem of a request whose head is too large."""
     if len(scope["raw_path"]) + len(scope["query_string"]) > MAX_TARGET_BYTES:
         return _TARGET_TOO_LONG
     headers = scope["headers"]

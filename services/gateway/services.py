@@ -1,7 +1,8 @@
 """Asking the services behind the gateway, and handing on what they answer, byte for byte."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -12,6 +13,8 @@ from cachetools import TTLCache
 from fastapi import Response
 from yarl import URL
 
+from services.gateway.breaker import Breaker
+from shared.plumbing import metrics
 from shared.plumbing.internal_auth import LIFETIME_SECONDS, InternalTokens
 from shared.plumbing.logs import get
 from shared.plumbing.problems import ProblemError
@@ -42,13 +45,19 @@ class Answer:
 
 
 class Services:
-    """The services by their names, asked over one pool of connections."""
+    """The services by their names, asked over one pool of connections.
+
+    A service that leaves questions without any answer is not asked for a while: see `Breaker`. Being refused a
+    connection is an answer. `on_change` is called with the user of each change that a service has made for them.
+    """
 
     def __init__(self, addresses: Mapping[Service, str], tokens: InternalTokens) -> None:
         self._addresses = addresses
         self._tokens = tokens
         self._signed: TTLCache[tuple[Service, str | None], str] = TTLCache(_TOKENS, _TOKEN_SECONDS)
         self._http: aiohttp.ClientSession | None = None
+        self._breakers = {service: Breaker() for service in addresses}
+        self.on_change: Callable[[str], None] = _nothing
 
     async def start(self) -> None:
         """Makes the pool; connections are made when they are needed."""
@@ -78,14 +87,18 @@ class Services:
     ) -> Answer:
         """What `service` answers, on behalf of `user`; `path` and `query` are percent-encoded already.
 
-        Raises a 503 problem if there is no answer within `seconds`, or if the service does not take our signature.
+        Raises a 503 problem if there is no answer within `seconds`, if there has been none for long, or if the service
+        does not take our signature. What changes something and is given longer than a read, such as a password to
+        check, is asked in any case: it is slow by design, and reads that fail say nothing of it.
         """
-        if self._http is None:
+        breaker = None if method != "GET" and seconds > READ_SECONDS else self._breakers[service]
+        if self._http is None or (breaker and not breaker.lets_through()):
             raise unavailable(service)
         signed = {**headers, "Authorization": f"Bearer {self._token(service, user)}"}
         if body is not None:
             signed["Content-Type"] = "application/json"
         url = URL(f"{self._addresses[service]}{path}{'?' if query else ''}{query}", encoded=True)
+        asked_at = time.monotonic()
         try:
             async with (
                 asyncio.timeout(seconds),
@@ -94,10 +107,16 @@ class Services:
                 answer = Answer(response.status, await response.read(), response.headers)
         except (TimeoutError, aiohttp.ClientError, OSError) as error:
             _log.warning("service_unavailable", service=service, error=type(error).__name__)
+            if breaker:
+                self._note(service, not isinstance(error, TimeoutError), asked_at)
             raise unavailable(service) from None
+        if breaker:
+            self._note(service, True, asked_at)
         if answer.status == 401:
             _log.error("service_refuses_our_key", service=service)
             raise unavailable(service)
+        if user and method != "GET" and answer.status < 400:
+            self.on_change(user)
         return answer
 
     @asynccontextmanager
@@ -107,7 +126,7 @@ class Services:
         Raises a 503 problem if it does not begin to answer; one that breaks off raises aiohttp.ClientError or
         TimeoutError out of the lines.
         """
-        if self._http is None:
+        if self._http is None or not self._breakers[service].lets_through():
             raise unavailable(service)
         signed = {"Authorization": f"Bearer {self._token(service, user)}"}
         patience = aiohttp.ClientTimeout(total=None, sock_connect=READ_SECONDS, sock_read=_SILENT_SECONDS)
@@ -123,11 +142,23 @@ class Services:
                 raise unavailable(service)
             yield _lines_of(answer.content)
 
+    def _note(self, service: Service, answered: bool, asked_at: float) -> None:
+        breaker = self._breakers[service]
+        if answered:
+            breaker.succeeded()
+        else:
+            breaker.failed(asked_at)
+        metrics.BREAKER_OPEN.labels(service).set(breaker.is_open)
+
     def _token(self, service: Service, user: str | None) -> str:
         known: str | None = self._signed.get((service, user))
         if known is None:
             known = self._signed[(service, user)] = self._tokens.sign(service, user)
         return known
+
+
+def _nothing(_user: str) -> None:
+    pass
 
 
 async def _lines_of(content: aiohttp.StreamReader) -> AsyncIterator[bytes]:

@@ -45,10 +45,14 @@ Bearer = Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
 Cookie = Annotated[str | None, Depends(_cookie)]
 
 
+Ended = Callable[[Identity], bool]
+
+
 class Sessions:
     """Checks tokens with `identify`, and asks the profile service whether their sessions are alive.
 
     A good token is remembered for 5 seconds: this long may it work on here after its session was ended elsewhere.
+    `on_end` is called when sessions of a user were ended here, with what tells which ones.
     """
 
     def __init__(self, identify: Callable[[str], Awaitable[Identity]], services: Services) -> None:
@@ -56,25 +60,30 @@ class Sessions:
         self._services = services
         self._good: TTLCache[str, Identity] = TTLCache(_REMEMBERED, _REMEMBERED_SECONDS)
         self._ended = 0
+        self.on_end: Callable[[str, Ended], None] = _nothing
 
     async def identity(self, request: Request, bearer: Bearer, cookie: Cookie) -> Identity:
         """Who is asking. Raises a 401 problem where that is not proven, 503 where the profile service is away."""
         token = bearer.credentials if bearer else cookie
         if token is None:
             raise _NO_TOKEN
+        return self.remembered(token) or await self.check(token, request.headers.get("user-agent"))
+
+    def remembered(self, token: str) -> Identity | None:
+        """Whose token it is, if that was checked a moment ago."""
         known: Identity | None = self._good.get(token)
-        return known or await self._check(token, request.headers.get("user-agent"))
+        return known
 
     async def end(self, identity: Identity, session_id: str) -> Answer:
         """What the profile service answers when it is to end this session, whose tokens are not remembered after."""
         try:
             return await self._services.ask("profile", f"/sessions/{session_id}", method="DELETE", user=identity.user)
         finally:
-            self._forget(lambda known: known.session_id == session_id)
+            self._forget(identity.user, lambda known: known.session_id == session_id)
 
     def forget_all_of(self, user: str) -> None:
         """Remembers no token of `user`, because sessions of theirs were ended."""
-        self._forget(lambda known: known.user == user)
+        self._forget(user, lambda known: known.user == user)
 
     async def confirm(self, identity: Identity, given: PasswordCheck | None) -> None:
         """Raises a 403 problem unless it is really the user: the password, or an outside issuer's fresh sign-in.
@@ -95,7 +104,8 @@ class Sessions:
         if answer.status != 204:
             raise unavailable("profile")
 
-    async def _check(self, token: str, user_agent: str | None) -> Identity:
+    async def check(self, token: str, user_agent: str | None) -> Identity:
+        """Whose token it is, as of now. Raises a 401 problem if it is no good one, 503 where that cannot be known."""
         try:
             identity = await self._identify(token)
         except BadTokenError:
@@ -119,11 +129,16 @@ class Sessions:
             "profile", path, method="PUT", user=identity.user, body=orjson.dumps(session, option=orjson.OPT_UTC_Z)
         )
 
-    def _forget(self, is_ended: Callable[[Identity], bool]) -> None:
+    def _forget(self, user: str, is_ended: Ended) -> None:
         self._ended += 1
+        self.on_end(user, is_ended)
         for token, known in list(self._good.items()):
             if is_ended(known):
                 self._good.pop(token, None)
+
+
+def _nothing(_user: str, _is_ended: Ended) -> None:
+    pass
 
 
 def password_of(given: PasswordCheck | None) -> str:

@@ -7,7 +7,7 @@ from typing import NoReturn
 
 from fastapi import FastAPI
 
-from services.profile import consumer, erasures, portable, session_store, store, throttling
+from services.profile import consumer, erasures, overview, portable, session_store, store, throttling
 from services.profile.api import accounts, profiles, sessions
 from services.profile.erasures import Erasures
 from services.profile.guard import Guard
@@ -66,12 +66,13 @@ def build_app(settings: Settings) -> FastAPI:
         ],
         close=[publisher.stop, partial(mongo.close, client), passwords.close],
     )
-    figures = {"lag": consuming.lag, "outbox": relay.pending}
+    figures = {"lag": consuming.lag, "outbox": relay.pending, "erasures": departures.unfinished}
     app = service_app("Profile", runtime, client, consuming.trouble, figures)
     tokens, registrar = InternalTokens(settings.internal_key), Registrar(users, departures.reopen)
     app.include_router(accounts.routes(users, registrar, passwords, guard, leavers, tokens, relay.wake))
     app.include_router(sessions.routes(kept_sessions, guard, registrar, erasure, tokens, relay.wake))
     app.include_router(profiles.routes(users, tokens, relay.wake))
+    app.include_router(overview.routes(users, tokens))
     app.include_router(portable.routes(users, kept_sessions, tokens, relay.wake))
     app.include_router(erasures.routes(departures, guard.check, relay.wake, tokens))
     return app

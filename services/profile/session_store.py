@@ -11,12 +11,14 @@ from services.profile.store import SOURCE
 from shared.contracts import topics
 from shared.contracts.accounts import ListedSession
 from shared.contracts.build import make_event
+from shared.contracts.dashboard import SectionChanged
 from shared.contracts.envelope import UserPayload
 from shared.plumbing import outbox
 from shared.plumbing.mongo import Database, Document
 
 _KEPT_AFTER_EXPIRY = timedelta(days=7)
 _SEEN_EVERY = timedelta(minutes=5)
+_LOGINS_KEPT = 2  # the latest one, and the one before that the overview shows
 _SHOWN = ("user_agent", "opened_at", "last_seen_at", "expires_at")
 INDEXES: Mapping[str, Sequence[IndexModel]] = {
     "sessions": [
@@ -37,9 +39,13 @@ class SessionStore:
 
     def __init__(self, database: Database) -> None:
         self._sessions = database["sessions"]
+        self._users = database["users"]
 
     async def add(self, session: Session) -> None:
-        """Stores a session that was opened. Raises pymongo.errors.DuplicateKeyError if there is one with this id."""
+        """Stores a session that was opened, and with its user when that was, as sessions are not kept for long.
+
+        Raises pymongo.errors.DuplicateKeyError if there is one with this id.
+        """
         await self._sessions.insert_one(
             {
                 "_id": session.id,
@@ -49,9 +55,11 @@ class SessionStore:
                 "last_seen_at": session.opened_at,
                 "expires_at": session.expires_at,
                 "ended_at": None,
-                "outbox": [_told(session.logged_in(), session.opened_at)],
+                "outbox": _opened(session),
             }
         )
+        latest = {"$each": [session.opened_at], "$sort": 1, "$slice": -_LOGINS_KEPT}
+        await self._users.update_one({"_id": session.user}, {"$push": {"logins": latest}})
 
     async def make_known(self, session: Session) -> bool:
         """Stores a session of an outside issuer, unless it is known; False if it was ended, or is another user's."""
@@ -130,6 +138,12 @@ class SessionStore:
 
 def _alive(user: str, now: datetime) -> Document:
     return {"user": user, "ended_at": None, "expires_at": {"$gt": now}}
+
+
+def _opened(session: Session) -> list[Document]:
+    changed = SectionChanged(user_email=session.user, section="profile", as_of=session.opened_at)
+    update = outbox.entry(topics.UPDATES, make_event(changed, source=SOURCE, time=session.opened_at))
+    return [_told(session.logged_in(), session.opened_at), update]
 
 
 def _told(payload: UserPayload, time: datetime) -> Document:

@@ -77,6 +77,15 @@ class UserStore:
         """The user; None for one who is not registered."""
         return _registered(await self._users.find_one({"_id": email}))
 
+    async def with_last_login(self, email: str) -> tuple[User, datetime | None] | None:
+        """The user, and when they logged in before the latest time (UTC), if they did; None for one not registered."""
+        document = await self._users.find_one({"_id": email})
+        user = _registered(document)
+        if document is None or user is None:
+            return None
+        *before, _ = document.get("logins") or [None]
+        return user, before[-1] if before else None
+
     async def find_by_id(self, user_id: str) -> User | None:
         """The user with this opaque id; None for one who is not registered."""
         return _registered(await self._users.find_one({"user_id": user_id}))

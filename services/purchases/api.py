@@ -1,16 +1,18 @@
 """The purchases service's API, for the gateway: what the user has, and what the user asks for."""
 
+from datetime import UTC, datetime
 from typing import Annotated, TypeVar
 
 import orjson
 from fastapi import APIRouter, Depends, Query, Response
 
-from services.purchases.overview import Overviews
+from services.purchases.overview import Overviews, members_of
 from services.purchases.reading import Reading
 from shared.contracts.purchase_views import DeploymentQuery, PurchaseQuery, TransactionQuery
 from shared.contracts.views import DateRange
 from shared.plumbing.internal_api import user
 from shared.plumbing.internal_auth import InternalTokens
+from shared.plumbing.overview_part import part
 from shared.plumbing.problems import ProblemError
 
 
@@ -21,7 +23,9 @@ def routes(reading: Reading, overviews: Overviews, tokens: InternalTokens) -> AP
 
     @router.get("/overview")
     async def overview(email: User) -> Response:
-        return answer((await overviews.of(email))["overview"])
+        as_of = datetime.now(UTC)
+        known = (await overviews.of(email))["overview"]
+        return part({name: orjson.dumps(member) for name, member in members_of(known).items()}, as_of)
 
     @router.get("/purchases")
     async def purchases(email: User, query: Annotated[PurchaseQuery, Query()]) -> Response:

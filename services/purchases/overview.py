@@ -125,6 +125,21 @@ class Overviews:
         return {currency: money(total) for currency, total in sorted(totals.items())}
 
 
+def members_of(overview: Document) -> Document:
+    """The members of the gateway's overview that this service knows, by name."""
+    return {
+        "stats": {
+            "active_services": overview["active_deployments_count"],
+            "month": overview["month"],
+            "spent_this_month": overview["spent_this_month"],
+            "spent_last_month": overview["spent_last_month"],
+            "wallet_change_this_month": overview["wallet"]["change_this_month"],
+        },
+        "active_deployments": overview["active_deployments"],
+        "wallet": overview["wallet"],
+    }
+
+
 def checks_in(day: Document) -> list[deployment.Check]:
     """The checks of one day's document, oldest first."""
     return [deployment.Check(said.value["at"], said.value["healthy"]) for said in members(day, "checks")]

@@ -8,7 +8,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from shared.contracts.types import BillingCycle, Id, Price, ProductType
+from shared.contracts.types import BillingCycle, Id, Label, Price, ProductType
 from shared.contracts.views import Cursor, Limit, Search
 
 EvidenceKind = Literal[
@@ -49,6 +49,7 @@ class CatalogQuery(BaseModel):
 
     q: Search | None = Field(None, description="Words, or their beginnings; case and accents do not matter.")
     type: ProductType | None = None
+    category: Label | None = Field(None, description="A category's or a product type's own name.")
     provider: Id | None = Field(None, description="The provider's id.")
     min_price: Price | None = None
     max_price: Price | None = None

@@ -88,13 +88,14 @@ def _time_zones() -> frozenset[str]:
 def country(value: str) -> str:
     """The ISO 3166-1 alpha-2 code in upper case. Raises ValueError if there is no such country."""
     code = value.upper()
-    if code not in _countries():
+    if code not in country_codes():
         raise ValueError("should be a country's ISO 3166 code of two letters, such as SE")
     return code
 
 
 @cache
-def _countries() -> frozenset[str]:
+def country_codes() -> frozenset[str]:
+    """The ISO 3166-1 alpha-2 codes of all countries."""
     from babel import Locale
 
     not_countries = {"AC", "CP", "CQ", "DG", "EA", "EU", "EZ", "IC", "QO", "TA", "UN", "XA", "XB", "XK", "ZZ"}

@@ -4,7 +4,7 @@ Money is a decimal in a string with its `currency` beside it; times are in UTC.
 """
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -276,14 +276,3 @@ class PoolPage(BaseModel):
     """All positions, by the name of the pool; `next_cursor` is null."""
 
     items: list[PoolPosition]
-
-
-class PurchasesOverview(BaseModel):
-    """What the overview shows of this service: amounts per currency; months are those of the user's own clock."""
-
-    month: str
-    active_deployments: Annotated[list[Deployment], Field(max_length=12)]
-    active_deployments_count: int
-    spent_this_month: dict[str, str]
-    spent_last_month: dict[str, str]
-    wallet: Wallet

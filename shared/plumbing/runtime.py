@@ -32,12 +32,22 @@ class Job(Protocol):
 
 
 class Runtime:
-    """Connects (`prepare`, in order, again and again until it works), runs the jobs, and closes (`close`, in order)."""
+    """Connects (`prepare`, in order, again and again until it works), runs the jobs, and closes (`close`, in order).
 
-    def __init__(self, prepare: Sequence[Step], jobs: Sequence[Job], close: Sequence[Step]) -> None:
+    `leave` ends what goes on for as long as its client likes, and is called before the server waits for its answers.
+    """
+
+    def __init__(
+        self,
+        prepare: Sequence[Step],
+        jobs: Sequence[Job],
+        close: Sequence[Step],
+        leave: Callable[[], None] = lambda: None,
+    ) -> None:
         self._prepare = prepare
         self._jobs = jobs
         self._close = close
+        self.leave = leave
         self._stopping = asyncio.Event()
         self._prepared = False
         self.ended = asyncio.Event()

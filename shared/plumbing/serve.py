@@ -5,7 +5,7 @@ import contextlib
 import gc
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NoReturn
 
 import uvicorn
@@ -25,15 +25,21 @@ _log = get(__name__)
 
 
 class _Server(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config, leave: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._leave = leave
+
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         """Ends on the usual signals with exit code 0; the stock server kills itself with the signal afterwards."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._end)
+            loop.add_signal_handler(number, self.end)
         yield
 
-    def _end(self) -> None:
+    def end(self) -> None:
+        """Makes the server end once its answers are given."""
+        self._leave()
         self.should_exit = True
 
 
@@ -70,10 +76,20 @@ def collect_garbage_rarely() -> None:
     gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)
 
 
+def use_more_files() -> None:
+    """Lets this process have as many connections as the system allows it; many systems begin with 1,024."""
+    with contextlib.suppress(ImportError, OSError, ValueError):  # Windows has no such limit, macOS a smaller one
+        import resource
+
+        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
 def serve(service: str, app: FastAPI, runtime: Runtime, settings: ProcessSettings) -> NoReturn:
     """Runs `app` until it is told to end: exit code 0; or until a job fails: exit code 1, for a supervisor to see."""
     configure(service, settings.log_level)
     collect_garbage_rarely()
+    use_more_files()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_serve(app, runtime, settings))
     raise SystemExit(1 if runtime.failure else 0)
@@ -91,11 +107,11 @@ async def _serve(app: FastAPI, runtime: Runtime, settings: ProcessSettings) -> N
         proxy_headers=False,
         timeout_graceful_shutdown=_GRACE_SECONDS,
     )
-    server = _Server(config)
+    server = _Server(config, runtime.leave)
 
     async def end_with_the_jobs() -> None:
         await runtime.ended.wait()
-        server.should_exit = True
+        server.end()
 
     watching = asyncio.create_task(end_with_the_jobs())
     _log.info("starting", port=settings.port)

@@ -103,6 +103,15 @@ class Shop:
 
         return await eventually(found, what=f"{path} shows {expected}")
 
+    async def overview(self, **expected: Any) -> Any:
+        """Waits until the overview's figures have these members; the overview."""
+
+        async def found() -> Any:
+            part = await self.service.overview(self.user)
+            return part if expected.items() <= part["stats"].items() else None
+
+        return await eventually(found, what=f"the overview shows {expected}")
+
 
 @pytest.fixture
 def shop(purchases_service: Running) -> Shop:
@@ -314,12 +323,13 @@ async def test_the_overview_is_never_behind(shop: Shop) -> None:
     await shop.buy(minutes=0, status="active")
     await shop.deploy(minutes=0)
     await shop.post(1, "100", "100", 0)
-    overview = await shop.shows("/overview", active_deployments_count=1, spent_this_month={"TFP": "12.50"})
+    overview = await shop.overview(active_services=1, spent_this_month={"TFP": "12.50"})
     assert overview["active_deployments"][0]["product_name"] == "Object Store"
     await shop.shows("/wallet", balance="100")
-    assert (await shop.get("/overview"))["wallet"]["change_this_month"] == {"TFP": "100"}
+    overview = await shop.overview(wallet_change_this_month={"TFP": "100"})
+    assert overview["wallet"]["balance"] == "100"
     await shop.move("cancelled", -1)
-    await shop.shows("/overview", active_deployments_count=0, spent_this_month={})
+    await shop.overview(active_services=0, spent_this_month={})
 
 
 async def test_a_rating_of_ones_own_is_stored_and_told(shop: Shop, kafka: str) -> None:

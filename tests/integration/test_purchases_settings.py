@@ -32,8 +32,7 @@ async def test_the_months_of_the_overview_are_those_of_the_users_clock(shop: Sho
     async def counts_as(zone: ZoneInfo) -> None:
         months = months_at(datetime.now(UTC), zone)
         in_this = made >= months.this
-        await shop.shows(
-            "/overview",
+        await shop.overview(
             month=months.name,
             spent_this_month=spent if in_this else {},
             spent_last_month={} if in_this else spent,

@@ -23,9 +23,10 @@ from shared.contracts.marketplace import (
     PurchaseServicePeriodChanged,
     PurchaseStatusChanged,
 )
-from shared.contracts.profile import PreferencesUpdated, ProfileUpdated
+from shared.contracts.profile import DataExported, PreferencesUpdated, ProfileUpdated
+from shared.contracts.purchases import CredentialsRevealed
 from shared.contracts.reading import AnyEvent
-from shared.contracts.topics import GATEWAY, IDENTITY, MARKETPLACE, PROFILE, WALLET, Topic
+from shared.contracts.topics import GATEWAY, IDENTITY, MARKETPLACE, PROFILE, PURCHASES, WALLET, Topic
 from shared.contracts.wallet import WalletTransactionPosted
 from tests.servers.running import Running
 from tests.waiting import eventually
@@ -35,6 +36,8 @@ NOW = datetime.now(UTC).replace(microsecond=0)
 RESOURCES = {"cpu_cores": 4.0, "memory_gb": 8.0, "storage_gb": 40.0, "bandwidth_mbps": 100.0}
 _TOPICS: Mapping[type[UserPayload], Topic] = {
     ActivityReported: GATEWAY,
+    CredentialsRevealed: PURCHASES,
+    DataExported: PROFILE,
     PreferencesUpdated: PROFILE,
     ProfileUpdated: PROFILE,
     UserErased: IDENTITY,

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
+import orjson
 from aiokafka import AIOKafkaConsumer
 from fastapi import FastAPI
 
@@ -46,6 +47,13 @@ class Running:
         token = {"authorization": f"Bearer {self.tokens.sign(self.name, user)}"}
         async with self.http.get(f"{self.url}{path}", params=params, headers=token) as response:
             return response.status, await response.json(content_type=None)
+
+    async def overview(self, user: str) -> dict[str, Any]:  # Any: JSON
+        """The service's part of the user's overview: its members by name."""
+        token = {"authorization": f"Bearer {self.tokens.sign(self.name, user)}"}
+        async with self.http.get(f"{self.url}/overview", headers=token, raise_for_status=True) as response:
+            lines = (await response.read()).splitlines()
+        return {name.decode(): orjson.loads(member) for name, _, member in (line.partition(b"\t") for line in lines)}
 
     async def health(self) -> Mapping[str, Any]:  # Any: JSON
         """What /readyz says."""

@@ -40,5 +40,7 @@ async def serving(app: FastAPI, port: int | None = None) -> AsyncIterator[str]:
         await eventually(lambda: server.started or task.done(), what="the server answers")
         yield f"http://127.0.0.1:{port}"
     finally:
+        if runtime := getattr(app.state, "runtime", None):
+            runtime.leave()
         server.should_exit = True
         await task
