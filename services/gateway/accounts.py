@@ -20,7 +20,7 @@ from services.gateway.description import (
     problem,
 )
 from services.gateway.passing import passed_on
-from services.gateway.services import Services
+from services.gateway.services import Answer, Services
 from services.gateway.sessions import PASSWORD_SECONDS, Sessions, check_password_answer, password_of
 from services.gateway.tokens import Identity, OutsideIdentity
 from shared.contracts.accounts import ListedSession, PasswordCheck, SessionList
@@ -122,19 +122,7 @@ def routes(services: Services, sessions: Sessions) -> APIRouter:
         All tokens are dead at once. Every service removes what it has; the `Location`, which needs no token, tells how
         far that has come.
         """
-        confirmed = await _confirmation(sessions, identity, body)
-        try:
-            erased = await services.ask(
-                "profile",
-                "/erasures",
-                method="POST",
-                user=identity.user,
-                body=orjson.dumps(confirmed),
-                seconds=PASSWORD_SECONDS,
-            )
-        finally:
-            sessions.forget_all_of(identity.user)
-        check_password_answer(erased)
+        erased = await begin_erasure(services, sessions, identity, body)
         response = erased.response()
         if erased.status == 202:
             response.headers["Location"] = f"{PREFIX}/erasures/{orjson.loads(erased.body)['erasure_id']}"
@@ -154,6 +142,24 @@ def routes(services: Services, sessions: Sessions) -> APIRouter:
         return (await services.ask("profile", f"/erasures/{erasure_id}")).response()
 
     return router
+
+
+async def begin_erasure(
+    services: Services, sessions: Sessions, identity: Identity, given: PasswordCheck | None
+) -> Answer:
+    """What the profile service says when the user is to be erased; all their tokens are dead then.
+
+    Raises a 403 problem unless it is really the user, 422 where a password is missing, 429 after too many wrong ones.
+    """
+    body = orjson.dumps(await _confirmation(sessions, identity, given))
+    try:
+        erased = await services.ask(
+            "profile", "/erasures", method="POST", user=identity.user, body=body, seconds=PASSWORD_SECONDS
+        )
+    finally:
+        sessions.forget_all_of(identity.user)
+    check_password_answer(erased)
+    return erased
 
 
 async def _confirmation(sessions: Sessions, identity: Identity, given: PasswordCheck | None) -> dict[str, str]:

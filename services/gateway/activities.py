@@ -108,14 +108,20 @@ def routes(services: Services, sessions: Sessions, publisher: Publisher) -> APIR
         traceparent: Annotated[str | None, Header(description="W3C trace context, carried into the event.")] = None,
     ) -> Response:
         """Browsing, viewing and the cart only: whatever else a user does is told by whoever does it for them."""
-        told = seen.model_dump() | {"session_id": seen.session_id or identity.session_id}
-        event = make_event(ActivityReported(user_email=identity.user, **told), source=_SOURCE, traceparent=traceparent)
-        try:
-            async with asyncio.timeout(_PUBLISH_SECONDS):
-                await publisher.event(topics.GATEWAY, event)
-        except (TimeoutError, KafkaError) as error:
-            _log.warning("event_not_published", error=type(error).__name__)
-            raise unavailable("events") from None
-        return Response(orjson.dumps({"id": event.id}), 202, media_type="application/json")
+        event_id = await publish(publisher, identity, seen, traceparent)
+        return Response(orjson.dumps({"id": event_id}), 202, media_type="application/json")
 
     return router
+
+
+async def publish(publisher: Publisher, identity: Identity, seen: Report, traceparent: str | None = None) -> str:
+    """Publishes what a page saw its user do; the event's id. Raises a 503 problem if the broker is away."""
+    told = seen.model_dump() | {"session_id": seen.session_id or identity.session_id}
+    event = make_event(ActivityReported(user_email=identity.user, **told), source=_SOURCE, traceparent=traceparent)
+    try:
+        async with asyncio.timeout(_PUBLISH_SECONDS):
+            await publisher.event(topics.GATEWAY, event)
+    except (TimeoutError, KafkaError) as error:
+        _log.warning("event_not_published", error=type(error).__name__)
+        raise unavailable("events") from None
+    return event.id

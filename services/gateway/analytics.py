@@ -244,4 +244,18 @@ def routes(services: Services, sessions: Sessions) -> APIRouter:
         """The best match first; without `q` by name. Filters narrow each other."""
         return await asked(request, identity)
 
+    @router.get(
+        "/catalog/{product_id}",
+        tags=["catalog"],
+        response_model=recommend.CatalogProduct,
+        summary="One product on offer",
+        responses=answer(200, "As it is offered now.", examples.PRODUCT)
+        | problem(404, "not-found", "There is no such product on offer, or not any more.")
+        | invalid("#/product_id", "String should have at most 256 characters")
+        | _READ,
+    )
+    async def product(request: Request, identity: Asking, product_id: Annotated[str, Path(max_length=256)]) -> Response:
+        """Whether the user bought it or not."""
+        return await asked(request, identity)
+
     return router

@@ -20,9 +20,9 @@ from services.gateway.description import (
     invalid,
     problem,
 )
-from services.gateway.services import Services, unavailable
+from services.gateway.services import Answer, Services, unavailable
 from services.gateway.sessions import PASSWORD_SECONDS, USER_AGENT_MAX, Sessions, check_password_answer
-from services.gateway.tokens import AccessTokens, Identity
+from services.gateway.tokens import AccessToken, AccessTokens, Identity
 from shared.contracts.accounts import Account, Credentials, OpenedSession, PasswordChange, Registration
 from shared.plumbing.problems import ProblemError
 
@@ -104,19 +104,13 @@ def routes(services: Services, sessions: Sessions, tokens: AccessTokens | None) 
 
         Whether it is the email or the password that is wrong is not told.
         """
-        signing = _kept_here(tokens)
-        body = await _login(request)
-        opened = await services.ask("profile", "/sessions", method="POST", body=body, seconds=PASSWORD_SECONDS)
-        if opened.status == 403:
-            raise _WRONG
-        if opened.status != 201:
+        opened = await sign_in(services, _kept_here(tokens), request, await request.body())
+        if isinstance(opened, Answer):
             return opened.response()
-        session = OpenedSession.model_validate_json(opened.body)
-        token = signing.sign(Identity(session.user, session.session_id), session.expires_at)
-        shown = Token(access_token=token.text, expires_in=token.expires_in)
+        shown = Token(access_token=opened.text, expires_in=opened.expires_in)
         response = Response(shown.model_dump_json(), media_type="application/json")
         if cookies.is_own_page(request.scope):
-            cookies.keep(response, request, token.text, token.expires_in)
+            cookies.keep(response, request, opened.text, opened.expires_in)
         return response
 
     @router.post(
@@ -137,23 +131,9 @@ def routes(services: Services, sessions: Sessions, tokens: AccessTokens | None) 
     ) -> Response:
         """Ends all the user's other sessions; the one that asks goes on."""
         _kept_here(tokens)
-        body = {
-            "old": change.old.get_secret_value(),
-            "new": change.new.get_secret_value(),
-            "session_id": identity.session_id,
-        }
-        try:
-            changed = await services.ask(
-                "profile",
-                "/password",
-                method="POST",
-                user=identity.user,
-                body=orjson.dumps(body),
-                seconds=PASSWORD_SECONDS,
-            )
-        finally:
-            sessions.forget_all_of(identity.user)
-        check_password_answer(changed)
+        changed = await set_password(
+            services, sessions, identity, change.old.get_secret_value(), change.new.get_secret_value()
+        )
         return changed.response()
 
     @router.post(
@@ -180,14 +160,45 @@ def _kept_here(tokens: AccessTokens | None) -> AccessTokens:
     return tokens
 
 
-async def _login(request: Request) -> bytes:
+async def set_password(services: Services, sessions: Sessions, identity: Identity, old: str, new: str) -> Answer:
+    """What the profile service says to a new password. All the user's sessions but this one end.
+
+    Raises a 403 problem where the old one is wrong, 429 after too many wrong ones.
+    """
+    body = orjson.dumps({"old": old, "new": new, "session_id": identity.session_id})
+    try:
+        changed = await services.ask(
+            "profile", "/password", method="POST", user=identity.user, body=body, seconds=PASSWORD_SECONDS
+        )
+    finally:
+        sessions.forget_all_of(identity.user)
+    check_password_answer(changed)
+    return changed
+
+
+async def sign_in(
+    services: Services, signing: AccessTokens, request: Request, credentials: bytes
+) -> AccessToken | Answer:
+    """A token for a new session of whoever the credentials, a JSON text, are of.
+
+    Raises a 401 problem where they are wrong; whatever else the profile service says is returned as it is.
+    """
     user_agent = request.headers.get("user-agent")
     login = {
-        "credentials": orjson.Fragment(await request.body()),
+        "credentials": orjson.Fragment(credentials),
         "user_agent": user_agent and user_agent[:USER_AGENT_MAX],
         "address": _address(request),
     }
-    return orjson.dumps(login)
+    opened = await services.ask(
+        "profile", "/sessions", method="POST", body=orjson.dumps(login), seconds=PASSWORD_SECONDS
+    )
+    if opened.status == 403:
+        raise _WRONG
+    if opened.status != 201:
+        return opened
+    session = OpenedSession.model_validate_json(opened.body)
+    services.on_change(session.user)
+    return signing.sign(Identity(session.user, session.session_id), session.expires_at)
 
 
 def _address(request: Request) -> str | None:

@@ -22,6 +22,7 @@ Times are RFC 3339, in UTC.
 TAGS = [
     {"name": "auth", "description": "Signing in and out."},
     {"name": "account", "description": "Where the user is signed in, and how they leave."},
+    {"name": "overview", "description": "Everything at a glance, and what changes as it changes."},
     {"name": "profile", "description": "Who the user is, and what they prefer."},
     {"name": "activities", "description": "What the user did, as one timeline."},
     {"name": "purchases", "description": "What the user bought."},
@@ -29,8 +30,10 @@ TAGS = [
     {"name": "wallet", "description": "Balance, ledger and pool positions."},
     {"name": "commands", "description": "What only the marketplace can do: asked for here, followed here."},
     {"name": "analytics", "description": "What it all comes to, why, and what is to come."},
+    {"name": "notifications", "description": "What needs the user's attention."},
     {"name": "recommendations", "description": "What the user might want next, and where they could spend less."},
     {"name": "catalog", "description": "What is on offer."},
+    {"name": "operators", "description": "For those who run it: the records that a service could not use."},
     {"name": "keys", "description": "For publishers."},
 ]
 

@@ -14,7 +14,15 @@ from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, RSAKey
 
 from services.gateway.services import unavailable
-from services.gateway.tokens import CLOCK_SKEW_SECONDS, UNREADABLE, BadTokenError, Identity, OutsideIdentity
+from services.gateway.tokens import (
+    CLOCK_SKEW_SECONDS,
+    OPERATOR,
+    UNREADABLE,
+    BadTokenError,
+    Identity,
+    OutsideIdentity,
+    has_role,
+)
 from shared.contracts.types import normalise_email
 from shared.plumbing.logs import get
 
@@ -42,7 +50,8 @@ class Issuer:
     """
 
     def __init__(self, url: str, audience: str) -> None:
-        self._url = url.rstrip("/")
+        self.url = url
+        self._root = url.rstrip("/")
         self._keys: Mapping[str, Key] = {}
         self._asked_at = float("-inf")
         self._answered = False
@@ -55,7 +64,6 @@ class Issuer:
             exp={"essential": True},
             sub={"essential": True},
         )
-        self._issuer = url
 
     async def start(self) -> None:
         """Asks for the keys once; without an answer, the first token asks again."""
@@ -112,7 +120,7 @@ class Issuer:
 
     async def _ask(self) -> None:
         try:
-            described = await self._document(f"{self._url}/.well-known/openid-configuration")
+            described = await self._document(f"{self._root}/.well-known/openid-configuration")
             self._keys = _usable((await self._document(self._keys_address(described))).get("keys"))
             self._answered = True
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError, _BadDocumentError) as error:
@@ -122,10 +130,10 @@ class Issuer:
             self._asked_at = time.monotonic()
 
     def _keys_address(self, described: Mapping[str, Any]) -> str:  # Any: JSON
-        if described.get("issuer") != self._issuer:
+        if described.get("issuer") != self.url:
             raise _BadDocumentError("it names another issuer")
         address = described.get("jwks_uri")
-        if not isinstance(address, str) or not address.startswith(("https://", f"{self._url}/")):
+        if not isinstance(address, str) or not address.startswith(("https://", f"{self._root}/")):
             raise _BadDocumentError("its jwks_uri is no https address")
         return address
 
@@ -175,4 +183,5 @@ def _identity(claims: Mapping[str, Any], text: str) -> OutsideIdentity:  # Any: 
         session_id=hashlib.blake2b(orjson.dumps([user, named]), digest_size=24).hexdigest(),
         expires_at=datetime.fromtimestamp(claims["exp"], UTC),
         signed_in_at=signed_in_at if isinstance(signed_in_at, int | float) and signed_in_at is not True else None,
+        is_operator=has_role(claims, OPERATOR),
     )

@@ -11,6 +11,7 @@ from services.analytics import catalogue, consumer, presences, store
 from services.analytics.catalogue import Catalogue
 from services.analytics.comparing import Cohorts, Comparing
 from services.analytics.learn import learn
+from services.analytics.notifications import Notifications
 from services.analytics.presences import Presences
 from services.analytics.reckoning import Reckoning
 from services.analytics.recommending import Recommending
@@ -84,7 +85,8 @@ class Market:
         """Has the events stored, as the consumer does, and everything worked out that follows at once."""
         for start in range(0, len(events), _BATCH):
             batch = events[start : start + _BATCH]
-            await consumer.apply(AnalyticsStore(self.database), self.seen, Catalogue(self.database), batch)
+            facts, products = AnalyticsStore(self.database), Catalogue(self.database)
+            await consumer.apply(facts, self.seen, products, Notifications(self.database), batch)
         await self.reckoning.work_off()
 
     async def learn(self) -> None:

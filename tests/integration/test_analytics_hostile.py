@@ -7,6 +7,7 @@ import pytest
 
 from services.analytics import consumer
 from services.analytics.catalogue import Catalogue
+from services.analytics.notifications import Notifications
 from services.analytics.presences import Presences
 from services.analytics.reckoning import Reckoning
 from services.analytics.store import AnalyticsStore
@@ -46,7 +47,8 @@ def bought(id: str, at: datetime = NOW, **more: Any) -> AnyEvent:
 
 async def usage_of(database: Database, *events: AnyEvent) -> Any:
     seen = Presences(database)
-    await consumer.apply(AnalyticsStore(database), seen, Catalogue(database), events)
+    facts, products = AnalyticsStore(database), Catalogue(database)
+    await consumer.apply(facts, seen, products, Notifications(database), events)
     reckoning = Reckoning(database, seen)
     await reckoning.work_off()
     assert "dirty" not in (await database["users"].find_one({"_id": ADA}) or {"dirty": True})

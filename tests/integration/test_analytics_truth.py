@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 from mycelium.simulator import Scenario, history
 from services.analytics import catalogue, consumer, presences, store
 from services.analytics.catalogue import Catalogue
+from services.analytics.notifications import Notifications
 from services.analytics.presences import Presences
 from services.analytics.reckoning import Reckoning
 from services.analytics.store import AnalyticsStore
@@ -99,7 +100,8 @@ async def _told(database: Database, events: Sequence[AnyEvent]) -> Reckoning:
     seen = Presences(database)
     for start in range(0, len(events), _BATCH):
         batch = events[start : start + _BATCH]
-        await consumer.apply(AnalyticsStore(database), seen, Catalogue(database), batch)
+        facts, products = AnalyticsStore(database), Catalogue(database)
+        await consumer.apply(facts, seen, products, Notifications(database), batch)
     return Reckoning(database, seen)
 
 

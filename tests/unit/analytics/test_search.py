@@ -62,6 +62,8 @@ def test_what_is_found_is_not_corrected(index: CatalogueIndex) -> None:
 
 def test_filters(index: CatalogueIndex) -> None:
     assert found(index, type="storage") == ["euro", "store"]
+    assert found(index, category="object-storage") == found(index, category="storage") == ["euro", "store"]
+    assert found(index, category="content", q="wiki") == ["cafe"]
     assert found(index, provider="brook") == ["cafe"]
     assert found(index, min_price="5.00", max_price="7.50") == ["cafe", "backup"]
     assert found(index, q="store", max_price="1000") == ["store"], "EUR is in no range"

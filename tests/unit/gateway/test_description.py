@@ -43,6 +43,8 @@ def test_it_is_openapi_3_1_and_has_the_contracts_operations() -> None:
         "delete /api/v1/sessions/{session_id}",
         "delete /api/v1/account",
         "get /api/v1/erasures/{erasure_id}",
+        "get /api/v1/overview",
+        "get /api/v1/stream",
         "get /api/v1/profile",
         "patch /api/v1/profile",
         "get /api/v1/preferences",
@@ -83,6 +85,15 @@ def test_it_is_openapi_3_1_and_has_the_contracts_operations() -> None:
         "get /api/v1/recommendations/spending",
         "post /api/v1/recommendations/spending/{idea_id}/dismiss",
         "get /api/v1/catalog",
+        "get /api/v1/catalog/{product_id}",
+        "get /api/v1/notifications",
+        "post /api/v1/notifications/read",
+        "post /api/v1/notifications/{notification_id}/read",
+        "get /ops/v1/dead-letters",
+        "get /ops/v1/dead-letters/{id}",
+        "post /ops/v1/dead-letters/{id}/retry",
+        "post /ops/v1/dead-letters/retry",
+        "post /ops/v1/dead-letters/{id}/discard",
     }
 
 
