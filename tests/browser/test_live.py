@@ -53,8 +53,7 @@ async def test_what_the_user_is_doing_stays(window: Window, publisher: Publisher
 
     await eventually(all_there, timeout=20, interval=0.5)
     await page.get_by_label("Mentions").fill("half a word")
-    details = page.locator(".timeline-item details").nth(24)
-    item = await page.locator(".timeline-item", has=details).last.get_attribute("id")
+    item = await page.locator(".timeline-item:has(details)").nth(24).get_attribute("id")
     await page.locator(f"#{item} summary").click()
     await page.locator(f"#{item} summary").focus()
     top = await page.locator(f"#{item}").evaluate("element => element.getBoundingClientRect().top")

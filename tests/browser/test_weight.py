@@ -3,7 +3,7 @@
 from playwright.async_api import Request
 
 from tests.browser.pages import NAMES, show
-from tests.browser.window import Dashboard
+from tests.browser.window import Dashboard, Window
 
 MOST_BYTES = 150_000
 
@@ -12,10 +12,20 @@ async def test_no_page_is_heavy(dashboard: Dashboard) -> None:
     for name in NAMES:
         async with dashboard.window() as window:
             await window.sign_in(*dashboard.demo)
-            loaded: list[Request] = []
-            window.page.on("requestfinished", loaded.append)
-            await show(window, name)
-            kinds = [request.resource_type for request in loaded]
+            loaded = await loads(window, name)
+            kinds = {request.resource_type for request in loaded}
+            assert kinds <= {"document", "stylesheet", "script", "eventsource", "other"}, (name, kinds)
             sizes = [await request.sizes() for request in loaded if request.resource_type != "eventsource"]
             assert sum(size["responseBodySize"] for size in sizes) < MOST_BYTES, name
-            assert set(kinds) <= {"document", "stylesheet", "script", "eventsource", "other"}, (name, kinds)
+
+
+async def loads(window: Window, name: str) -> list[Request]:
+    """What the browser asks for when it opens the page."""
+    finished: list[Request] = []
+
+    def note(request: Request) -> None:
+        finished.append(request)
+
+    window.page.on("requestfinished", note)
+    await show(window, name)
+    return finished

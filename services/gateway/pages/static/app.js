@@ -21,7 +21,6 @@ function morph(old, fresh) {
 
 function morphChildren(old, fresh) {
   const known = new Map([...old.children].filter((child) => child.id).map((child) => [child.id, child]));
-  const listed = known.size > 0;
   let place = old.firstChild;
   for (const next of [...fresh.childNodes]) {
     const same = next.id ? known.get(next.id) : place && !place.id && place.nodeName === next.nodeName ? place : null;
@@ -31,7 +30,7 @@ function morphChildren(old, fresh) {
       morph(same, next);
     } else {
       old.insertBefore(next, place);
-      if (listed && next.id) arrived(next);
+      if (next.id) arrived(next);
     }
   }
   while (place) {
@@ -42,8 +41,8 @@ function morphChildren(old, fresh) {
 }
 
 function arrived(element) {
-  element.classList?.add("arrived");
-  const text = element.dataset?.announce;
+  element.classList.add("arrived");
+  const text = (element.dataset.announce ? element : element.querySelector("[data-announce]"))?.dataset.announce;
   if (text) announcer.textContent = connection.dataset.new.replace("{text}", text);
 }
 
