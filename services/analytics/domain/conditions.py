@@ -48,10 +48,12 @@ def uncovered(
 
 
 def ending(user: str, active: Iterable[Purchase], now: datetime, zone: ZoneInfo) -> Iterator[Notice]:
-    """What ends within seven days and does not renew."""
+    """What ends within seven days and does not renew; not what was bought for no longer than that."""
     for purchase in active:
         period = purchase.period
-        if period and period.end and not period.auto_renewal and now <= period.end <= now + ENDS_WITHIN:
+        if not period or not period.end or period.auto_renewal or period.end - period.start <= ENDS_WITHIN:
+            continue
+        if now <= period.end <= now + ENDS_WITHIN:
             said = {"product": purchase.product_name, "ends_on": _day(period.end, zone)}
             name = (purchase.id, period.end.isoformat())
             yield notice(user, "service_ending", name, now, said, ("purchase", purchase.id))

@@ -190,6 +190,8 @@ def test_what_is_due_is_covered_in_the_order_of_its_days() -> None:
 def test_what_ends_within_a_week_and_does_not_renew_is_told() -> None:
     active = [renewing("a", 1, 6, renews=False), renewing("b", 1, 8, renews=False), renewing("c", 1, 6)]
     active += [renewing("past", 1, -1, renews=False), purchase("none")]
+    day = Period(days_ago(0), days_ago(-1), False, 1.0, 1, None)
+    active += [purchase("bought for a day", period=day)]
     (told,) = conditions.ending(ADA, active, NOW, UTC_ZONE)
     assert title_of(told.code, told.params) == "Product a ends on 2026-06-21"
 
