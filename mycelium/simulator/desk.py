@@ -47,7 +47,7 @@ _ENDS = frozenset({"cancelled", "refunded", "expired", "completed"})
 
 
 class Desk:
-    """Answers commands. `issue` gives fresh credentials as a JWE for what is deployed; without it there are none."""
+    """Answers commands. `issue` gives fresh credentials, as a JWE, for what is deployed live; None: there are none."""
 
     def __init__(self, scenario: Scenario, overlay: Overlay, issue: Callable[[], str] | None = None) -> None:
         self._scenario, self._overlay, self.issue = scenario, overlay, issue
@@ -76,6 +76,7 @@ class Desk:
                 self._remember(purchase)
             case DeploymentCreated() as created:
                 self._place(created)
+                return [entry, *self._with_credentials(entry, created)]
             case PurchaseStatusChanged() | PurchaseServicePeriodChanged() as about:
                 return self._unless_cancelled(entry, about)
             case DeploymentStatusChanged() | DeploymentScaled() | DeploymentHealthReported() as about:
@@ -162,6 +163,12 @@ class Desk:
             yield DeploymentCredentialsIssued(
                 user_email=created.user_email, deployment_id=created.deployment_id, credentials_jwe=self.issue()
             )
+
+    def _with_credentials(self, entry: Entry, created: DeploymentCreated) -> Iterator[Entry]:
+        """Credentials for a deployment of the timeline that is made while there is somebody to open them."""
+        topic, event = entry
+        for payload in self._credentials(created):
+            yield topic, make_event(payload, source=event.source, id=f"{event.id}-credentials", time=event.time + _TICK)
 
     def _cancel(self, command: PurchaseCancelRequested, key: str) -> Iterator[UserPayload]:
         email, purchase_id = command.user_email, command.purchase_id

@@ -222,6 +222,14 @@ def test_credentials_come_with_what_is_deployed(desk: Desk) -> None:
     assert (issued.credentials_jwe, issued.deployment_id) == ("sealed", only(answer, DeploymentCreated).deployment_id)
 
 
+def test_credentials_come_with_what_the_timeline_deploys_live() -> None:
+    desk = Desk(SCENARIO, Overlay(), lambda: "sealed")
+    passed = [said for entry in HISTORY for said in desk.pass_on(entry)]
+    issued = {event.data.deployment_id for _, event in passed if isinstance(event.data, DeploymentCredentialsIssued)}
+    deployed = {event.data.deployment_id for _, event in passed if isinstance(event.data, DeploymentCreated)}
+    assert issued == deployed != set()
+
+
 def test_the_same_command_is_said_again_until_it_is_acknowledged(desk: Desk, overlay: Overlay) -> None:
     command = buying()
     desk.issue = iter("ab").__next__
