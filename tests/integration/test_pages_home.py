@@ -55,7 +55,7 @@ async def test_the_overview_says_what_was_spent_what_runs_and_what_is_wrong(brow
     assert page.status == 200
     stats = text_of(page, "stats")
     assert "Spent this month 60.00 TFP ▲ 50% on last month (40.00 TFP)" in stats
-    assert "Active services 2 1 error, 1 running They cost 100.00 TFP a month" in stats
+    assert "Active services 2 Error: 1, Running: 1 They cost 100.00 TFP a month" in stats
     assert "Wallet balance 400.00 TFP +500.00 TFP this month" in stats
     assert [link.attributes["href"] for link in page.root.one(id="stats").all("a", class_="why")][1:3] == [
         f"{HOME}/deployments",

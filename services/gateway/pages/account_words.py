@@ -54,7 +54,8 @@ def where_of(user_agent: str | None) -> Where:
 
 def said_of(error: Mapping[str, str], gettext: Callable[[str], str]) -> str:
     """An error of a file as a sentence: in which item of which part, and what is wrong there."""
-    detail = gettext(error["detail"])
+    said = error["detail"]
+    detail = gettext(said)
     steps = error["pointer"].removeprefix("#").strip("/").split("/")
     part = gettext(_PARTS[steps[1]]) if len(steps) > 1 and steps[0] == "parts" and steps[1] in _PARTS else None
     if part and len(steps) > 2 and steps[2].isdecimal():

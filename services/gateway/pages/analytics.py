@@ -23,7 +23,6 @@ _AHEAD: Final = 3
 _FORECAST: Final = "/analytics/forecast"
 _BUDGET: Final = "/analytics/budget"
 _ALERTS: Final = "/analytics/alerts"
-_RUNWAY: Final = "/analytics/runway"
 _BUDGET_SECONDS: Final = 20.0  # the first forecast of a user takes a while, and a budget looks at it
 _MOST_SHARES: Final = 6
 _FORMATS: Final = ("csv", "json", "html")
@@ -80,13 +79,14 @@ async def _page(
     sent: Sent | None = None,
     report: Sent | None = None,
 ) -> Response:
-    usage, slow, anomalies, benchmarks = await asyncio.gather(
+    usage, slow, anomalies, benchmarks, runway = await asyncio.gather(
         visit.ask("analytics", "/analytics/usage"),
-        later.ask(visit, "analytics", (_FORECAST, _BUDGET, _ALERTS, _RUNWAY)),
+        later.ask(visit, "analytics", (_FORECAST, _BUDGET, _ALERTS)),
         visit.ask_or_none("analytics", "/analytics/anomalies"),
         visit.ask_or_none("analytics", "/analytics/benchmarks"),
+        visit.ask_or_none("analytics", "/analytics/runway"),
     )
-    forecast, budget, alerts, runway = slow
+    forecast, budget, alerts = slow
     return visit.page(
         "analytics.html",
         status,

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from functools import cache
 from itertools import islice
 from typing import Any, Final, NamedTuple
+from zoneinfo import available_timezones
 
 from babel import Locale
 from babel.numbers import get_currency_name, get_territory_currencies
@@ -49,6 +50,12 @@ def currencies(locale: Locale, current: str) -> list[Option]:
 @cache
 def _in_use() -> frozenset[str]:
     return frozenset(code for country in country_codes() for code in get_territory_currencies(country))
+
+
+@cache
+def time_zones() -> tuple[str, ...]:
+    """The names of all of them, sorted; looked for on the disk once."""
+    return tuple(sorted(available_timezones()))
 
 
 async def market(visit: Visit, also: Iterable[str] = ()) -> Market:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Mapping
 from typing import Annotated, Any, Final, get_args
+from urllib.parse import quote
 
 from fastapi import APIRouter, Depends, Response
 
@@ -10,7 +11,7 @@ from services.gateway.pages.choosing import market
 from services.gateway.pages.forms import Sent, form_of
 from services.gateway.pages.pager import Pager
 from services.gateway.pages.reporting import searched, viewed
-from services.gateway.pages.things import anchor, key_header, new_key
+from services.gateway.pages.things import anchor, key_header, new_key, whole_number
 from services.gateway.pages.view import HOME
 from services.gateway.pages.visits import Json, Pages, Visit
 from shared.contracts.types import ProductType
@@ -49,10 +50,10 @@ def routes(pages: Pages) -> APIRouter:
     async def buy(visit: Visiting, product_id: str) -> Response:
         form = await form_of(visit.request)
         quantity = str(form.get("quantity", "1")).strip()
-        body = {"product_id": product_id, "quantity": int(quantity) if quantity.isdecimal() else quantity}
+        body = {"product_id": product_id, "quantity": whole_number(quantity) or quantity}
         sent = await visit.send("purchases", "POST", "/purchases", body, headers=key_header(form))
         if sent.done:
-            return visit.go(visit.request.url.path.removesuffix("/buy"), command=sent.body["command_id"])
+            return visit.go(_address(product_id), command=sent.body["command_id"])
         return await _product_page(visit, await visit.ask("analytics", f"/catalog/{product_id}"), sent, quantity)
 
     return router
@@ -118,6 +119,10 @@ async def _product_page(visit: Visit, offer: Json, sent: Sent | None = None, qua
         errors=sent.errors if sent else {},
         quantity=quantity,
         key=new_key(),
-        action=f"{HOME}/discover/{visit.request.path_params['product_id']}/buy",
+        action=f"{_address(visit.request.path_params['product_id'])}/buy",
         now=visit.now,
     )
+
+
+def _address(id: str) -> str:
+    return f"{HOME}/discover/{quote(id, safe='')}"

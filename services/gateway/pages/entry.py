@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 from urllib.parse import urlsplit
-from zoneinfo import available_timezones
 
 import orjson
 from fastapi import APIRouter, Request, Response
@@ -13,12 +12,13 @@ from fastapi import APIRouter, Request, Response
 from services.gateway import cookies
 from services.gateway.auth import sign_in
 from services.gateway.oidc import Issuer
+from services.gateway.pages.choosing import time_zones
 from services.gateway.pages.forms import Sent, form_of
 from services.gateway.pages.view import HOME, LOGIN
 from services.gateway.pages.visits import Pages
 from services.gateway.pages.words import N_
 from services.gateway.services import Answer
-from services.gateway.sessions import PASSWORD_SECONDS
+from services.gateway.sessions import PASSWORD_SECONDS, Bearer, Cookie
 from services.gateway.tokens import AccessToken, AccessTokens, OutsideIdentity
 from shared.plumbing.problems import ProblemError
 
@@ -28,8 +28,7 @@ _TOO_LONG = N_("This token is longer than a browser keeps. Have your provider pu
 _WRONG: Final = 401
 _MOST_COOKIE_BYTES: Final = 4_000
 _TOO_OFTEN: Final = 429
-_FIELDS: Final = ("email", "display_name", "country", "timezone", "next")
-_SECRETS: Final = ("password", "token")
+_FIELDS: Final = ("email", "display_name", "country", "timezone", "token", "next")
 
 
 def routes(pages: Pages, signer: AccessTokens | Issuer) -> APIRouter:
@@ -60,10 +59,10 @@ def routes(pages: Pages, signer: AccessTokens | Issuer) -> APIRouter:
         return entry.register_page(request) if entry.issuer else await entry.new_account(request, given)
 
     @router.post("/logout")
-    async def log_out(request: Request) -> Response:
+    async def log_out(request: Request, bearer: Bearer, cookie: Cookie) -> Response:
         response = pages.guest(request).go(LOGIN, said="signed-out")
         try:
-            identity = await pages.sessions.identity(request, None, request.cookies.get(cookies.NAME))
+            identity = await pages.sessions.identity(request, bearer, cookie)
             await pages.sessions.end(identity, identity.session_id)
         except ProblemError as problem:
             if problem.status != _WRONG:
@@ -158,7 +157,7 @@ class _Entry:
             errors=sent.errors if sent else {},
             problem=sent.problem if sent and not sent.errors else None,
             countries=view.show.countries(),
-            zones=sorted(available_timezones()),
+            zones=time_zones(),
         )
 
     async def _open(self, request: Request, given: Mapping[str, str]) -> AccessToken | Answer:
@@ -184,6 +183,5 @@ async def _own_form(request: Request) -> Mapping[str, str]:
     if not cookies.is_own_page(request.scope):
         raise _CROSS_SITE
     form = await form_of(request)
-    return {name: str(form.get(name, "")).strip() for name in _FIELDS} | {
-        name: str(form.get(name, "")) for name in _SECRETS
-    }
+    given = {name: str(form.get(name, "")) for name in (*_FIELDS, "password")}
+    return {name: text if name == "password" else text.strip() for name, text in given.items()}

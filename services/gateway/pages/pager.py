@@ -1,5 +1,6 @@
 """From page to page of a list: the address holds the way back, so that a page can be kept, shared and reloaded."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlencode
@@ -8,6 +9,25 @@ from services.gateway.pages.view import View
 
 _TRAIL: Final = "trail"
 _MOST_STEPS = 30
+
+
+@dataclass(frozen=True)
+class Part:
+    """Some items of a list that is there whole; `earlier` and `more` are addresses, None where there is nothing."""
+
+    items: Sequence[Any]  # Any: whatever is in the list
+    earlier: str | None
+    more: str | None
+
+
+def part_of(view: View, items: Sequence[Any], start: int, size: int) -> Part:
+    """The `size` items from `start` on, and the addresses of those before and after them."""
+    before, after = max(start - size, 0), start + size
+    return Part(
+        items=items[start:after],
+        earlier=view.here(start=str(before) if before else None) if start else None,
+        more=view.here(start=str(after)) if after < len(items) else None,
+    )
 
 
 @dataclass(frozen=True)

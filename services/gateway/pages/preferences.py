@@ -8,6 +8,7 @@ from starlette.datastructures import FormData
 
 from services.gateway.pages import choosing
 from services.gateway.pages.forms import Sent, form_of
+from services.gateway.pages.things import whole_number
 from services.gateway.pages.versions import Json, Saved, by_field, change, differences, read
 from services.gateway.pages.view import HOME
 from services.gateway.pages.visits import Pages, Visit
@@ -131,7 +132,7 @@ def typed_in(form: FormData, saved: Json) -> dict[str, Json]:
     return {
         **look_in(form),
         "preferred_currency": str(form.get("preferred_currency", "")).strip(),
-        "items_per_page": _number(str(form.get("items_per_page", ""))),
+        "items_per_page": whole_number(str(form.get("items_per_page", ""))) or 0,
         **taste_in(form, saved),
         **switches_in(form, SWITCHES),
         "cookie_preferences": {"essential": True} | {name: f"cookie_{name}" in form for name in COOKIES},
@@ -156,10 +157,6 @@ def taste_in(form: FormData, saved: Json) -> dict[str, Json]:
 def switches_in(form: FormData, names: Iterable[str]) -> dict[str, Json]:
     """What is switched on: a browser sends nothing for what is off."""
     return {name: name in form for name in names}
-
-
-def _number(text: str) -> int:
-    return int(text) if text.strip().isdecimal() else 0
 
 
 def _providers(form: FormData, saved: Json) -> dict[str, list[str]]:

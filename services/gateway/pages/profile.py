@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Final
-from zoneinfo import available_timezones
 
 from fastapi import APIRouter, Depends, Response
 from starlette.datastructures import FormData
 
+from services.gateway.pages.choosing import time_zones
 from services.gateway.pages.forms import Sent, form_of
 from services.gateway.pages.versions import Json, Saved, by_field, change, differences, read
 from services.gateway.pages.view import HOME
@@ -121,7 +121,7 @@ async def _page(
         conflict=conflict,
         most_links=MOST_LINKS,
         countries=visit.show.countries(),
-        zones=sorted(available_timezones()),
+        zones=time_zones(),
     )
 
 

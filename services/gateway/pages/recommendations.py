@@ -4,10 +4,10 @@ import asyncio
 from collections.abc import Mapping
 from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Depends, Response
+from fastapi import APIRouter, Depends, Query, Response
 
 from services.gateway.pages.forms import Sent, form_of
-from services.gateway.pages.later import Later
+from services.gateway.pages.pager import part_of
 from services.gateway.pages.things import anchor, key_header, new_key
 from services.gateway.pages.view import HOME
 from services.gateway.pages.visits import Pages, Visit
@@ -19,7 +19,7 @@ _PAGE: Final = f"{HOME}/recommendations"
 _PREFIX: Final = "/api/v1"
 _IDEAS: Final = "/recommendations/spending"
 _MOST_PRODUCTS: Final = 12
-_SECONDS: Final = 20.0  # everything that a user has is looked through
+_IDEAS_A_PAGE: Final = 20
 _EVIDENCE: Final[Mapping[str, tuple[str, ...]]] = {
     "annual_billing": ("purchases", "discover"),
     "idle_deployment": ("deployments", "purchases"),
@@ -39,7 +39,7 @@ _VERBS: Final = {
     "stop": N_("Stop the deployment"),
     "scale": N_("Scale the deployment"),
 }
-_SURE: Final = ((0.75, N_("Quite sure")), (0.45, N_("Likely")), (0.0, N_("Worth a look")))
+_SURE: Final = ((0.75, N_("Very likely")), (0.45, N_("Likely")), (0.0, N_("Worth a look")))
 _FOR_YOU: Final = (
     (0.66, N_("Mostly because of what you do")),
     (0.33, N_("Partly because of what you do")),
@@ -51,44 +51,42 @@ _GONE: Final = N_("That idea does not hold any more. Nothing was changed.")
 def routes(pages: Pages) -> APIRouter:
     """`/recommendations`, and what can be done with an idea."""
     router = pages.router()
-    later = Later()
     Visiting = Annotated[Visit, Depends(pages.visit)]  # noqa: N806  (a type)
 
     @router.get("/recommendations")
-    async def recommendations(visit: Visiting) -> Response:
-        return await _page(visit, later)
+    async def recommendations(visit: Visiting, start: Annotated[int, Query(ge=0, le=1_000)] = 0) -> Response:
+        return await _page(visit, start)
 
     @router.post("/recommendations/{id}/dismiss")
     async def dismiss(visit: Visiting, id: str) -> Response:
-        later.forget(visit.identity.user)
-        sent = await visit.send("analytics", "POST", f"{_IDEAS}/{id}/dismiss", seconds=_SECONDS)
-        return visit.go(_PAGE, said="dismissed") if sent.done else await _page(visit, later, sent=sent)
+        sent = await visit.send("analytics", "POST", f"{_IDEAS}/{id}/dismiss")
+        return visit.go(_PAGE, said="dismissed") if sent.done else await _page(visit, sent=sent)
 
     @router.post("/recommendations/{id}/do")
     async def carry_out(visit: Visiting, id: str) -> Response:
         form = await form_of(visit.request)
-        ideas = await visit.ask("analytics", _IDEAS, seconds=_SECONDS)
+        ideas = await visit.ask("analytics", _IDEAS)
         command = next((idea["command"] for idea in ideas["items"] if idea["id"] == id), None)
         if command is None:
-            return await _page(visit, later, sent=Sent(404, problem=visit.translations.gettext(_GONE)))
+            return await _page(visit, sent=Sent(404, problem=visit.translations.gettext(_GONE)))
         path = command["path"].removeprefix(_PREFIX)
         sent = await visit.send("purchases", "POST", path, command["body"], headers=key_header(form))
-        return visit.go(_PAGE, command=sent.body["command_id"]) if sent.done else await _page(visit, later, sent=sent)
+        return visit.go(_PAGE, command=sent.body["command_id"]) if sent.done else await _page(visit, sent=sent)
 
     return router
 
 
-async def _page(visit: Visit, later: Later, *, sent: Sent | None = None) -> Response:
-    [ideas], products, command = await asyncio.gather(
-        later.ask(visit, "analytics", (_IDEAS,)),
+async def _page(visit: Visit, start: int = 0, *, sent: Sent | None = None) -> Response:
+    ideas, products, command = await asyncio.gather(
+        visit.ask_or_none("analytics", _IDEAS),
         visit.ask_or_none("analytics", "/recommendations/products", {"limit": _MOST_PRODUCTS}),
         visit.command(),
     )
     return visit.page(
         "recommendations.html",
         sent.status if sent else 200,
-        found=ideas,
-        ideas=ideas.value,
+        ideas=ideas,
+        shown=part_of(visit, ideas["items"] if ideas else [], start, _IDEAS_A_PAGE),
         products=products,
         command=command,
         problem=sent.problem if sent else None,

@@ -10,7 +10,14 @@ from zoneinfo import ZoneInfo
 
 from babel import Locale
 from babel.core import get_global
-from babel.dates import format_date, format_datetime, format_skeleton, format_timedelta
+from babel.dates import (
+    format_date,
+    format_datetime,
+    format_skeleton,
+    format_time,
+    format_timedelta,
+    get_datetime_format,
+)
 from babel.numbers import (
     format_compact_decimal,
     format_currency,
@@ -96,7 +103,10 @@ class Show:
     def time(self, moment: Moment) -> Markup:
         """Date and time to the minute."""
         at = self._at(moment)
-        return self._time(at, str(format_datetime(at, "medium", tzinfo=self.zone, locale=self.locale)))
+        local = at.astimezone(self.zone)
+        day = format_date(local, "medium", locale=self.locale)
+        minute = format_time(local, "short", tzinfo=self.zone, locale=self.locale)
+        return self._time(at, str(get_datetime_format("medium", locale=self.locale)).format(minute, day))
 
     def short_date(self, moment: Moment) -> str:
         """The date as plain text, with the year where it is not this one."""

@@ -28,6 +28,7 @@ from services.gateway.parts import Parts
 from services.gateway.restoring import Importer
 from services.gateway.services import Services
 from services.gateway.sessions import Sessions
+from services.gateway.stream import Streams
 from services.gateway.tokens import AccessTokens
 from shared.plumbing.problems import ProblemError
 from shared.plumbing.publish import Publisher
@@ -54,12 +55,13 @@ def routes(
     services: Services,
     sessions: Sessions,
     parts: Parts,
+    streams: Streams,
     publisher: Publisher,
     importer: Importer,
     signer: AccessTokens | Issuer,
 ) -> APIRouter:
     """Every page, and what pages load. `signer` is who signs the users' tokens: this gateway or an outside issuer."""
-    pages = Pages(services, sessions, parts, publisher)
+    pages = Pages(services, sessions, parts, streams, publisher)
     every = APIRouter(include_in_schema=False)
     every.include_router(entry.routes(pages, signer))
     every.include_router(account.routes(pages, importer))

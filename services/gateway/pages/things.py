@@ -11,6 +11,7 @@ from starlette.datastructures import FormData
 
 _PLAIN: Final = re.compile(r"[A-Za-z0-9_-]{1,80}")
 _MOST_KEY: Final = 256
+_MOST_DIGITS: Final = 9
 
 
 def anchor(id: str) -> str:
@@ -27,6 +28,12 @@ def key_header(form: FormData) -> dict[str, str]:
     """The header with a form's idempotency key."""
     key = str(form.get("key", ""))
     return {"Idempotency-Key": key} if key.isascii() and key.isprintable() and 0 < len(key) <= _MOST_KEY else {}
+
+
+def whole_number(text: str) -> int | None:
+    """The number that `text` is; None for anything else, and for more digits than any number here has."""
+    text = text.strip()
+    return int(text) if text.isdecimal() and len(text) <= _MOST_DIGITS else None
 
 
 def web_address(text: str | None) -> str | None:

@@ -49,6 +49,7 @@ class Frame:
     page_size: int = 50
     currency: str = "TFP"
     unread: int = 0
+    toasts: bool = False  # whether a new notification is shown on the open page
 
 
 @dataclass

@@ -14,12 +14,14 @@ from starlette.datastructures import URL
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
+from services.gateway.description import PREFIX
 from services.gateway.pages.assets import Assets
 from services.gateway.pages.forms import Sent
 from services.gateway.pages.view import HOME, LOGIN, Frame, View
 from services.gateway.parts import Parts
 from services.gateway.services import READ_SECONDS, Service, Services, unavailable
-from services.gateway.sessions import Sessions
+from services.gateway.sessions import Bearer, Cookie, Sessions
+from services.gateway.stream import Streams
 from services.gateway.tokens import Identity
 from shared.plumbing.logs import get
 from shared.plumbing.problems import ProblemError, route_of
@@ -39,6 +41,7 @@ class Visit(View):
     parts: Parts
     publisher: Publisher
     identity: Identity
+    stream: str  # the address of what changes from when this page began to be made
 
     async def ask(self, service: Service, path: str, query: Query = (), *, seconds: float = READ_SECONDS) -> Json:
         """What `service` answers, as JSON. Raises its problem where it says no: a 404 becomes the page's 404."""
@@ -103,9 +106,12 @@ def _encoded(query: Query) -> str:
 class Pages:
     """What the pages are made with; one for the whole gateway."""
 
-    def __init__(self, services: Services, sessions: Sessions, parts: Parts, publisher: Publisher) -> None:
+    def __init__(
+        self, services: Services, sessions: Sessions, parts: Parts, streams: Streams, publisher: Publisher
+    ) -> None:
         self.services = services
         self.parts = parts
+        self.streams = streams
         self.publisher = publisher
         self.sessions = sessions
         self.assets = Assets()
@@ -114,10 +120,10 @@ class Pages:
         """A page for somebody who is not signed in, or who need not be."""
         return View(request, self.assets)
 
-    async def visit(self, request: Request) -> Visit:
+    async def visit(self, request: Request, bearer: Bearer, cookie: Cookie) -> Visit:
         """A page for whoever the session's cookie says. Raises a 401 problem: `router`'s routes lead to the login."""
-        cookie = request.cookies.get("session")
-        identity = await self.sessions.identity(request, None, cookie)
+        identity = await self.sessions.identity(request, bearer, cookie)
+        place = self.streams.place_of(identity.user)
         frame = await self._frame(identity.user)
         visit = Visit(
             request,
@@ -128,6 +134,7 @@ class Pages:
             parts=self.parts,
             publisher=self.publisher,
             identity=identity,
+            stream=f"{PREFIX}/stream" + (f"?last_event_id={place}" if place else ""),
         )
         request.state.visit = visit
         return visit
@@ -152,6 +159,7 @@ class Pages:
             page_size=known["items_per_page"],
             currency=known["preferred_currency"],
             unread=unread,
+            toasts=known["push_notifications"],
         )
 
     def _route_class(self) -> type[APIRoute]:

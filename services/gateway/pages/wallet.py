@@ -10,7 +10,6 @@ from fastapi import APIRouter, Depends, Response
 from markupsafe import Markup
 
 from services.gateway.pages import charts
-from services.gateway.pages.later import Later
 from services.gateway.pages.pager import Pager
 from services.gateway.pages.things import anchor, moment
 from services.gateway.pages.visits import Pages, Visit
@@ -31,7 +30,6 @@ _LINKS: Final = {"purchase": "purchases", "deployment": "deployments"}
 def routes(pages: Pages) -> APIRouter:
     """`/wallet`."""
     router = pages.router()
-    later = Later()
     Visiting = Annotated[Visit, Depends(pages.visit)]  # noqa: N806  (a type)
 
     @router.get("/wallet")
@@ -43,11 +41,11 @@ def routes(pages: Pages) -> APIRouter:
             ("to", moment(asked.get("to"), visit.zone, time.max)),
             ("cursor", asked.get("cursor")),
         ]
-        wallet, ledger, pools, [runway] = await asyncio.gather(
+        wallet, ledger, pools, runway = await asyncio.gather(
             visit.ask("purchases", "/wallet"),
             visit.ask("purchases", "/wallet/transactions", [*query, ("limit", visit.frame.page_size)]),
             visit.ask("purchases", "/wallet/pools"),
-            later.ask(visit, "analytics", ("/analytics/runway",)),
+            visit.ask_or_none("analytics", "/analytics/runway"),
         )
         sort = asked.get("sort") if asked.get("sort") in _SORTS else "name"
         return visit.page(

@@ -7,6 +7,7 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Depends, Query, Response
 
 from services.gateway.pages import figures
+from services.gateway.pages.pager import part_of
 from services.gateway.pages.view import HOME
 from services.gateway.pages.visits import Pages, Visit
 from services.gateway.pages.words import N_
@@ -14,7 +15,6 @@ from shared.plumbing.problems import ProblemError
 
 Json = Any  # what a service answers
 _FACTS_A_PAGE: Final = 50
-_SECONDS: Final = 20.0  # everything that a user has is looked through
 _PLACES: Final = {"purchase": "purchases", "refund": "purchases", "rating": "purchases", "deployment": "deployments"}
 
 _VALUES: Final = {
@@ -52,7 +52,7 @@ def routes(pages: Pages) -> APIRouter:
             place_of=_PLACES.get,
             value_head=next((_VALUES[step] for step in figure.split("/") if step in _VALUES), None),
             has_amounts=any(fact["amount"] is not None for fact in found["facts"]),
-            **_part(visit, found["facts"], start),
+            shown=part_of(visit, found["facts"], start, _FACTS_A_PAGE),
         )
 
     return router
@@ -65,21 +65,11 @@ def link(path: str) -> str:
 
 async def _explanation(visit: Visit, figure: str) -> Json:
     try:
-        return await visit.ask("analytics", "/analytics/usage/explain", {"figure": figure}, seconds=_SECONDS)
+        return await visit.ask("analytics", "/analytics/usage/explain", {"figure": figure})
     except ProblemError as problem:
         if problem.status == 422:
             raise ProblemError(404, "not-found", "") from None
         raise
-
-
-def _part(visit: Visit, facts: list[Json], start: int) -> dict[str, Any]:  # Any: values of a template
-    """Some of the facts, and the addresses of those before and after them."""
-    before, after = max(start - _FACTS_A_PAGE, 0), start + _FACTS_A_PAGE
-    return {
-        "facts": facts[start:after],
-        "earlier": visit.here(start=str(before) if before else None) if start else None,
-        "more": visit.here(start=str(after)) if after < len(facts) else None,
-    }
 
 
 def _about(visit: Visit, figure: str, usage: Json) -> list[str]:

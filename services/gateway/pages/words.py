@@ -90,3 +90,18 @@ WORDS: Final = {
     "limited": N_("Limited"),
     "private": N_("Private"),
 }
+
+SAID_BY_SERVICES: Final = (  # what is wrong with what a user typed, as the services say it
+    N_("The email or the password is wrong."),
+    N_("The password is wrong."),
+    N_("There is an account with this email; log in, or register another email."),
+    N_("Field required"),
+    N_("should have 8 to 256 characters"),
+    N_("should be an email address such as ada@example.org, at most 254 characters"),
+    N_("should be a web address that begins with https:// or http://"),
+    N_("should be the IANA name of a time zone, such as Europe/Stockholm"),
+    N_("should be a country's ISO 3166 code of two letters, such as SE"),
+    N_("should be an international number (E.164), such as +46701234567"),
+    N_("should be TFP or an ISO 4217 code, such as EUR"),
+    N_("the first price should not be above the second"),
+)

@@ -1,10 +1,14 @@
 // The live parts of the pages. Without it everything works by links and forms; with it what changes is replaced in place.
 
 const QUIET_MS = 250; // what changes together is fetched together
-const POLL_MS = 1000;
+const SPACE_MS = 1000; // between two fetches
+const LONGEST_PAUSE_MS = 30_000;
+const SPREAD_MS = 5000; // over which all pages ask that are told at once to ask for everything
 const SECRETS_MS = 120_000;
+const MOST_TOASTS = 3;
 const connection = document.querySelector("#connection");
 const announcer = document.querySelector("#announcer");
+const IN_USE = "dialog[open], [data-touched]";
 
 /** Makes `old` like `fresh`, element by element; what has an id keeps its place in the document and its state. */
 function morph(old, fresh) {
@@ -21,8 +25,11 @@ function morph(old, fresh) {
 
 function morphChildren(old, fresh) {
   const known = new Map([...old.children].filter((child) => child.id).map((child) => [child.id, child]));
+  const stays = new Set([...fresh.children].map((child) => child.id));
   let place = old.firstChild;
   for (const next of [...fresh.childNodes]) {
+    // What is gone goes first: an element that is moved loses its focus, and a dialog in it closes.
+    if (known.has(next.id)) while (place && place.id !== next.id && !(place.id && stays.has(place.id))) place = leave(place);
     const same = next.id ? known.get(next.id) : place && !place.id && place.nodeName === next.nodeName ? place : null;
     if (same) {
       if (same === place) place = place.nextSibling;
@@ -33,17 +40,20 @@ function morphChildren(old, fresh) {
       if (next.id) arrived(next);
     }
   }
-  while (place) {
-    const gone = place;
-    place = place.nextSibling;
-    gone.remove();
-  }
+  while (place) place = leave(place);
+}
+
+/** Takes a node out, unless the user is at work in it; the node after it. */
+function leave(gone) {
+  const next = gone.nextSibling;
+  if (!gone.matches?.(IN_USE) && !gone.querySelector?.(IN_USE)) gone.remove();
+  return next;
 }
 
 function arrived(element) {
   element.classList.add("arrived");
   const text = (element.dataset.announce ? element : element.querySelector("[data-announce]"))?.dataset.announce;
-  if (text) announcer.textContent = connection.dataset.new.replace("{text}", text);
+  if (text) announcer.textContent = connection.dataset.new.replace("{text}", () => text);
 }
 
 /** Replaces the parts of the page that show one of `sections`; all of them without. */
@@ -53,56 +63,106 @@ async function refresh(sections) {
   if (!parts.length) return;
   const answer = await fetch(location.href, { headers: { Accept: "text/html", "X-Refresh": "1" }, credentials: "same-origin" });
   if (answer.redirected && new URL(answer.url).pathname === "/login") return void location.assign(answer.url);
+  if (answer.status >= 500) throw new Error(`${answer.status}`);
   if (!answer.ok) return;
   const page = new DOMParser().parseFromString(await answer.text(), "text/html");
   for (const each of page.querySelectorAll("noscript")) each.remove(); // parsed here, a refresh in it would be real
-  for (const part of parts) {
+  // Where a part has come or gone, the places of all of them are made anew.
+  for (const part of names(page) === names(document) ? parts : [document.querySelector("#main"), ...parts]) {
     const fresh = part.id && page.getElementById(part.id);
     if (fresh && part.isConnected) morph(part, document.adoptNode(fresh));
   }
   poll();
 }
 
+const names = (page) => [...page.querySelectorAll("[data-live]")].map((part) => part.id).join();
+
+/** How long to wait before trying again: longer each time, and not equally long on all the pages that wait. */
+const pause = (tries, growth = 2) => Math.min(SPACE_MS * growth ** tries, LONGEST_PAUSE_MS) * (0.7 + Math.random() * 0.6);
+
 const changed = new Set();
 let waiting = 0;
 let busy = false;
+let failures = 0;
+let fetched = -SPACE_MS;
 
 function changes(section) {
   changed.add(section);
+  waiting ||= setTimeout(work, Math.max(QUIET_MS, fetched + SPACE_MS - performance.now()));
+}
+
+/** Everything may have changed; no use to wait any longer. */
+function everything() {
+  failures = 0;
   clearTimeout(waiting);
-  waiting = setTimeout(work, QUIET_MS);
+  waiting = 0;
+  changes("*");
 }
 
 async function work() {
+  clearTimeout(waiting);
+  waiting = 0;
   if (busy || document.hidden || !changed.size) return;
   busy = true;
   const sections = changed.has("*") ? null : new Set(changed);
   changed.clear();
   try {
     await refresh(sections);
+    failures = 0;
   } catch {
     sections ? sections.forEach((section) => changed.add(section)) : changed.add("*");
+    failures += 1;
   } finally {
     busy = false;
+    fetched = performance.now();
   }
-  if (changed.size) waiting = setTimeout(work, POLL_MS);
+  if (changed.size) waiting ||= setTimeout(work, failures ? pause(failures) : SPACE_MS);
 }
 
-function listen(url) {
-  let opened = false;
-  const source = new EventSource(url);
+// Where to listen, and from where on: what was told before is not told again, and what comes meanwhile is not missed.
+const stream = document.body.dataset.stream && new URL(document.body.dataset.stream, location);
+let source = null;
+let listening = 0;
+let tries = 0;
+let isBack = false;
+
+/** Listens while the page is seen: a browser has few connections for a site, and each of its pages would take one. */
+function listen() {
+  clearTimeout(listening);
+  if (!stream || source || document.hidden) return;
+  source = new EventSource(stream);
   source.addEventListener("open", () => {
-    tell(null);
-    if (opened) changes("*"); // whatever was missed, the page is true again
-    opened = true;
+    tell(navigator.onLine ? null : "offline");
+    tries = 0;
   });
-  source.addEventListener("section", (event) => changes(JSON.parse(event.data).section));
-  source.addEventListener("reset", () => changes("*"));
+  source.addEventListener("section", (event) => {
+    changes(JSON.parse(event.data).section);
+    stream.searchParams.set("last_event_id", event.lastEventId);
+  });
+  source.addEventListener("reset", (event) => {
+    setTimeout(everything, isBack ? Math.random() * SPREAD_MS : 0);
+    stream.searchParams.set("last_event_id", event.lastEventId);
+  });
   source.addEventListener("error", () => {
     tell(navigator.onLine ? "away" : "offline");
-    if (source.readyState === EventSource.CLOSED) setTimeout(() => listen(url), 5000);
+    isBack = true;
+    if (source?.readyState !== EventSource.CLOSED) return; // the browser itself tries again
+    stop();
+    changes("*"); // leads to the login, where it is the session that has ended
+    listening = setTimeout(listen, pause(tries++));
   });
-  addEventListener("pagehide", () => source.close(), { once: true });
+}
+
+function show() {
+  isBack = false;
+  listen();
+  work();
+}
+
+function stop() {
+  clearTimeout(listening);
+  source?.close();
+  source = null;
 }
 
 let telling = 0;
@@ -117,9 +177,13 @@ function tell(name) {
 }
 
 let polling = 0;
+let polls = 0;
+/** Asks, less and less often, for what is being worked out and for what does not answer: nobody tells when it does. */
 function poll() {
   clearTimeout(polling);
-  if (document.querySelector("[data-poll]")) polling = setTimeout(() => changes("purchases"), POLL_MS);
+  const sections = [...document.querySelectorAll("[data-poll]")].flatMap((each) => each.closest("[data-live]")?.dataset.live.split(" ") ?? []);
+  if (!sections.length) return void (polls = 0);
+  polling = setTimeout(() => sections.forEach(changes), pause(polls++, 1.3));
 }
 
 /** Keeps "3 minutes ago" true. */
@@ -165,9 +229,45 @@ if (secrets) {
   addEventListener("pageshow", (event) => event.persisted && hide());
 }
 document.addEventListener("change", (event) => event.target.closest("form[data-submits]")?.requestSubmit());
-document.addEventListener("visibilitychange", work);
-addEventListener("online", () => (tell(null), changes("*")));
+document.addEventListener("visibilitychange", () => (document.hidden ? stop() : show()));
+addEventListener("pagehide", stop);
+addEventListener("pageshow", listen);
+addEventListener("online", () => (tell(null), listen(), everything()));
 addEventListener("offline", () => tell("offline"));
+
+// Whoever wants it sees a new notification on the page that is open, by the number at the bell.
+const toasts = document.querySelector("#toasts");
+const bell = document.querySelector("#bell");
+
+/** Shows the newest `count` notifications that are unread, but for those that the page shows anyway. */
+async function toast(count) {
+  const answer = await fetch(toasts.dataset.from, { headers: { Accept: "text/html", "X-Refresh": "1" }, credentials: "same-origin" });
+  if (!answer.ok) return;
+  const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+  const newest = [...page.querySelectorAll("#notification-items > li")].slice(0, count);
+  for (const item of newest.filter((each) => !document.getElementById(each.id)).reverse()) {
+    const shown = document.querySelector("#toast").content.firstElementChild.cloneNode(true);
+    const [link, said] = [shown.querySelector("a"), item.querySelector("a")];
+    link.textContent = said.textContent;
+    link.href = said.getAttribute("href");
+    shown.querySelector("button .hidden").textContent += `: ${said.textContent}`;
+    shown.querySelector("button").addEventListener("click", () => {
+      shown.remove();
+      (toasts.querySelector("button") ?? bell).focus();
+    });
+    toasts.prepend(shown);
+  }
+  while (toasts.children.length > MOST_TOASTS) toasts.lastElementChild.remove();
+}
+
+if (toasts) {
+  let unread = Number(bell.dataset.unread);
+  new MutationObserver(() => {
+    const more = Number(bell.dataset.unread) - unread;
+    unread += more;
+    if (more > 0) toast(Math.min(more, MOST_TOASTS)).catch(() => {}); // the bell counts it in any case
+  }).observe(bell, { attributeFilter: ["data-unread"] });
+}
 
 const said = document.querySelector("[data-said]");
 if (said) {
@@ -175,6 +275,6 @@ if (said) {
   url.searchParams.delete("said"); // so that a reload does not say it again
   history.replaceState(history.state, "", url);
 }
-if (document.body.dataset.stream) listen(document.body.dataset.stream);
+listen();
 setInterval(tick, 30_000);
 poll();
