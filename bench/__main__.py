@@ -18,6 +18,7 @@ from bench import (
     history,
     ingest,
     overview,
+    pages,
     purchases,
 )
 from bench.table import Row, of_activity, of_analytics, of_purchases, of_the_stack, table
@@ -56,6 +57,8 @@ async def main() -> int:
         found += of_the_stack(await dashboard.seen(folder / "stack"))
         status.update("The overview and the streams")
         found += await overview.rows(folder / "overview")
+        status.update("The pages of a user with 10,000 purchases")
+        found += await pages.rows(folder / "pages")
     console.print(table(found))
     return int(any(row.gate and not row.met for row in found))
 

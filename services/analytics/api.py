@@ -8,7 +8,18 @@ import orjson
 from fastapi import APIRouter, Depends, Query, Response
 
 from services.analytics.domain import printable, report
-from services.analytics.domain.explain import Background, UnknownFigureError, explanation
+from services.analytics.domain.explain import (
+    MOST,
+    Question,
+    Record,
+    UnknownFigureError,
+    deployment_fact,
+    deployments_of,
+    explanation,
+    minute_fact,
+    purchase_fact,
+    question,
+)
 from services.analytics.domain.months import between, month_of, preceding, zone_of
 from services.analytics.domain.things import MonthTotals
 from services.analytics.domain.usage import spending_of
@@ -18,9 +29,6 @@ from shared.contracts.analytics_views import ExplainQuery, Months, ReportQuery
 from shared.plumbing.internal_api import user
 from shared.plumbing.internal_auth import InternalTokens
 from shared.plumbing.problems import field_problem
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_LAST = datetime(9998, 1, 1, tzinfo=UTC)
 
 
 def routes(reckoning: Reckoning, presences: Presences, tokens: InternalTokens) -> APIRouter:
@@ -39,16 +47,16 @@ def routes(reckoning: Reckoning, presences: Presences, tokens: InternalTokens) -
 
     @router.get("/usage/explain")
     async def explain(email: User, asked: Annotated[ExplainQuery, Query()]) -> Response:
-        known = await reckoning.of(email)
-        behind = await _background(reckoning, presences, email, known)
+        usage = await reckoning.usage(email)
         try:
-            return answer(explanation(asked.figure, known["usage"], behind))
+            asked_for = question(asked.figure, usage)
         except UnknownFigureError:
             raise field_problem(
                 "#/figure",
                 "should be a path into GET /analytics/usage, such as total_spent or "
                 "spending_trends/2025-06/total_spent",
             ) from None
+        return answer(explanation(asked_for, *await _facts(reckoning, presences, email, asked_for, usage)))
 
     @router.get("/report")
     async def report_of(email: User, asked: Annotated[ReportQuery, Query()]) -> Response:
@@ -70,13 +78,18 @@ def routes(reckoning: Reckoning, presences: Presences, tokens: InternalTokens) -
     return router
 
 
-async def _background(reckoning: Reckoning, presences: Presences, email: str, known: Mapping[str, Any]) -> Background:
-    return Background(
-        await reckoning.purchases_in(email, _EPOCH, _LAST),
-        await reckoning.deployments_of(email),
-        await presences.minutes_of(email, datetime.now(UTC)),
-        zone_of(known["zone"]),
-    )
+async def _facts(
+    reckoning: Reckoning, presences: Presences, email: str, asked: Question, usage: Mapping[str, Any]
+) -> tuple[list[Record], int]:
+    """The first MOST of what a figure is made of, and how much there is. Nothing else is read."""
+    if asked.made_of == "purchases":
+        bought, number = await reckoning.chosen(email, asked.choice, zone_of(usage["timezone"]))
+        return [purchase_fact(each) for each in bought], number
+    if asked.made_of == "deployments":
+        deployed = deployments_of(asked, await reckoning.deployments_of(email))
+        return [deployment_fact(asked, *each) for each in deployed[:MOST]], len(deployed)
+    minutes = await presences.minutes_of(email, datetime.now(UTC))
+    return [minute_fact(*each) for each in minutes[:MOST]], len(minutes)
 
 
 def _last_months(usage: Mapping[str, Any], number: int, now: datetime) -> list[Mapping[str, Any]]:

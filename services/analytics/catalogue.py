@@ -33,6 +33,10 @@ class Catalogue:
             await self._products.bulk_write([_write(*each) for each in newest.values()], ordered=False)
         return len(told)
 
+    async def stored_now(self, ids: Sequence[str]) -> None:
+        """Makes `products` find these products again, which were put right."""
+        await self._products.update_many({"_id": {"$in": list(ids)}}, [{"$set": {"stored": "$$NOW"}}])
+
     async def products(self, since: datetime | None) -> tuple[list[Product], datetime | None]:
         """Every listed product that was stored at `since` or later (by Mongo's clock), and when the last one was."""
         stored = {"stored": {"$gte": since}} if since else {}

@@ -13,6 +13,7 @@ from shared.folds.state import field, members, value
 from shared.plumbing.mongo import Document
 
 _NO_RESOURCES: Final = {"cpu_cores": 0.0, "memory_gb": 0.0, "storage_gb": 0.0, "bandwidth_mbps": 0.0}
+BARE: Final = ("id", "at", "status", "fields.details", "fields.billing_cycle", "fields.period")
 _OF_SHARE: Final = tuple(each.name for each in fields(Share))
 
 
@@ -30,6 +31,20 @@ def purchase_of(document: Document, refunds: Decimal = Decimal(0)) -> Purchase:
         period=period and _period(period),
         tickets=len(members(document, "tickets")),
         events=events_behind(document),
+    )
+
+
+def bare_purchase_of(document: Document, refunds: Decimal = Decimal(0)) -> Purchase:
+    """The same without rating, tickets and events, of a document with BARE only: a fraction of the work."""
+    period = value(document, "period")
+    return Purchase(
+        id=document["id"],
+        **value(document, "details"),
+        at=credible(as_time(document["at"])),
+        status=document["status"],
+        billing_cycle=value(document, "billing_cycle"),
+        refunded=refunds,
+        period=period and _period(period),
     )
 
 

@@ -29,6 +29,7 @@ from services.analytics.noticing import Noticing
 from services.analytics.notifications import Notifications
 from services.analytics.outlook import Outlook
 from services.analytics.overview import Insights
+from services.analytics.preparing import Preparing
 from services.analytics.presences import Presences
 from services.analytics.reckoning import Reckoning
 from services.analytics.recommending import Recommending
@@ -66,6 +67,7 @@ def build_app(settings: Settings) -> FastAPI:
     apply = partial(consumer.apply, facts, seen, products, notifications)
     erasure = Erasure(NAME, settings, database, publisher, partial(erase, database))
     noticing = Noticing(database, reckoning, outlook, notifications, erasure, publisher)
+    preparing = Preparing(database, reckoning, advice, outlook, publisher)
     mailing = [Every(10.0, "mailing", Mailing(database, settings.mail).send)] if settings.mail else []
     consuming = Consumer(NAME, settings, consumer.TOPICS, consumer.reader(), apply, publisher, erasure)
     runtime = Runtime(
@@ -82,6 +84,7 @@ def build_app(settings: Settings) -> FastAPI:
             consuming,
             Watchdog(consuming, settings.stuck_after_seconds),
             Every(2.0, "reckoning", reckoning.work_off),
+            Every(2.0, "preparing", preparing.work_off),
             Every(2.0, "catalogue", shelf.refresh),
             Every(2.0, "search", search.refresh),
             Every(2.0, "recommending", recommending.refresh),

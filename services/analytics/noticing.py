@@ -129,7 +129,7 @@ class Noticing:
     async def _state(self, user: str, known: Document, now: datetime) -> list[Notice]:
         """How things stand."""
         zone, runway = zone_of(known["zone"]), await self._outlook.runway(user)
-        active = await self._reckoning.active_purchases(user)
+        active = await self._reckoning.lasting_purchases(user)
         balance, currency = await self._outlook.balance(user)
         return [
             *conditions.uncovered(user, active, balance, currency, now, zone),

@@ -4,6 +4,7 @@ A forecast is kept until another month is over or a closed month changes. Alerts
 once; what has been told is not told again, and is a notification, too.
 """
 
+import asyncio
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -13,11 +14,12 @@ from services.analytics.documents import month_of_document
 from services.analytics.domain import anomalies, budgets, runway
 from services.analytics.domain.forecast import MOST_AHEAD, TooLittleHistory, at_least
 from services.analytics.domain.months import OWN_CURRENCY, bounds, month_of, zone_of
+from services.analytics.domain.runway import Outgoings
 from services.analytics.domain.things import MonthTotals
 from services.analytics.domain.usage import every_month
 from services.analytics.forecasting import Forecaster, ForecasterStoppedError
 from services.analytics.reckoning import Reckoning
-from shared.contracts.analytics_forecast import Anomaly, Budget, BudgetBody, Forecast, Runway
+from shared.contracts.analytics_forecast import Anomaly, Budget, BudgetBody, DeploymentBurn, Forecast, Runway
 from shared.folds.state import field
 from shared.plumbing.mongo import Database, Document
 
@@ -105,12 +107,26 @@ class Outlook:
         return list(reversed(known.get("alerts", [])))
 
     async def runway(self, user: str) -> Runway:
-        """How long the wallet lasts."""
-        known, now = await self._reckoning.of(user), datetime.now(UTC)
+        """How long the wallet lasts: the balance is the newest, what goes out as of `as_of`.
+
+        That is now, but for who has many purchases, for whom it is made ready (see services.analytics.preparing).
+        """
+        known = await self._reckoning.without_months(user, "ready.outgoings")
         balance, currency = await self.balance(user)
-        bought = await self._reckoning.purchases_in(user, now - _YEAR, now)
+        kept = known.get("ready", {}).get("outgoings")
+        out = (
+            Outgoings(**{**kept, "deployments": [DeploymentBurn(**each) for each in kept["deployments"]]})
+            if kept and kept["currency"] == currency
+            else await self.outgoings(user, currency)
+        )
+        return runway.runway(balance, out, datetime.now(UTC), zone_of(known["usage"]["timezone"]))
+
+    async def outgoings(self, user: str, currency: str) -> Outgoings:
+        """What goes out of the wallet a day as of now, worked out."""
+        now = datetime.now(UTC)
+        bought = await self._reckoning.bare_purchases_in(user, now - _YEAR, now)
         deployed = [deployment for deployment, _ in await self._reckoning.deployments_of(user)]
-        return runway.runway(balance, currency, bought, deployed, now, zone_of(known["zone"]))
+        return await asyncio.to_thread(runway.outgoings, currency, bought, deployed, now)
 
     async def balance(self, user: str) -> tuple[Decimal, str]:
         """The balance after the transaction of the highest sequence."""

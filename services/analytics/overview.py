@@ -35,7 +35,7 @@ class Insights:
 
     async def of(self, user: str) -> bytes:
         """`OverviewInsights` as JSON, true as of now. Raises PyMongoError."""
-        known = await self._reckoning.without_months(user, "version", "dismissed", "insights")
+        known = await self._reckoning.without_months(user, "version", "dismissed", "insights", "ready.at")
         basis, kept = _basis(known), known.get("insights") or {}
         made = kept["json"] if kept.get("basis") == basis else await self._make(user, known["usage"], basis)
         return orjson.dumps({**orjson.loads(made), "unread_notifications": await self._unread(user)})
@@ -61,7 +61,8 @@ class Insights:
 def _basis(known: Document) -> list[Any]:  # Any: BSON
     """What the insights are made of, but for what others do: where all of it is the same, so are they."""
     dismissed = [each["id"] for each in known.get("dismissed", ())]
-    return [known["version"], known["usage"]["last_calculated"], len(dismissed), *dismissed[-1:]]
+    ready = known.get("ready", {}).get("at")
+    return [known["version"], known["usage"]["last_calculated"], ready, len(dismissed), *dismissed[-1:]]
 
 
 def figures(usage: Mapping[str, Any], now: datetime) -> Json:

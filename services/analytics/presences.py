@@ -80,6 +80,10 @@ class Presences:
         after = await self._consents.of(low_users)
         await self._remove_forbidden({user: now for user, now in after.items() if now != before.get(user)})
 
+    async def remove_forbidden(self, users: Iterable[str]) -> None:
+        """Removes what the users do not let us keep."""
+        await self._remove_forbidden(await self._consents.of(users))
+
     async def of(self, user: str, now: datetime) -> Seen:
         """When the user was there in the last 90 days before `now` (UTC)."""
         since = now - WINDOW

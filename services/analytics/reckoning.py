@@ -5,6 +5,7 @@ user who is looked at: so what is read is never behind what is stored, and ten t
 the months in which something changed are reckoned anew.
 """
 
+import asyncio
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -13,10 +14,19 @@ from zoneinfo import ZoneInfo
 
 from pymongo.errors import PyMongoError
 
-from services.analytics.documents import deployment_of, month_document, month_of_document, purchase_of
+from services.analytics.documents import (
+    BARE,
+    bare_purchase_of,
+    deployment_of,
+    month_document,
+    month_of_document,
+    purchase_of,
+)
 from services.analytics.domain import months, usage
+from services.analytics.domain.explain import MOST, Choice
+from services.analytics.domain.months import OWN_CURRENCY
 from services.analytics.domain.patterns import patterns
-from services.analytics.domain.things import Deployment, MonthTotals, Purchase, Taste
+from services.analytics.domain.things import COUNTED, Deployment, MonthTotals, Purchase, Taste
 from services.analytics.domain.usage import DeploymentFigures
 from services.analytics.presences import Presences
 from shared.contracts.times import as_time, microseconds
@@ -30,6 +40,11 @@ _log = get(__name__)
 UPTIME_WINDOW: Final = timedelta(days=30)
 _MOST_FAILURES: Final = 500
 _TRIES, _AT_ONCE = 5, 100
+MANY: Final = 200  # more purchases than that, and what is made of all of them is made before somebody asks
+_UNREAD: Final = {"ready": 0, "insights": 0}  # large, and nothing here is made of it
+_DETAILS, _RATING = "fields.details.3", "fields.rating.3.rating"  # a field is its stamp, three parts, and its value
+_CYCLE: Final = "fields.billing_cycle.3"
+_REFUND: Final = ("refund_of", "fields.line")
 
 
 class Reckoning:
@@ -40,16 +55,17 @@ class Reckoning:
         self._purchases, self._transactions = database["purchases"], database["transactions"]
         self._deployments, self._health = database["deployments"], database["health"]
         self._presences = presences
+        self._underway: dict[tuple[str, int], asyncio.Task[Document]] = {}
 
     async def of(self, user: str) -> Document:
         """The user's document with `usage`, `months` and `zone` true as of now; reckoned first where it is outdated."""
         for _ in range(_TRIES):
-            known = await self._users.find_one({"_id": user})
+            known = await self._users.find_one({"_id": user}, _UNREAD)
             if known is None:  # there is nothing to keep it with
                 return await self._work_out({"_id": user, "version": 0})
             if _is_ready(known):
                 return known
-            outdated = await self._work_out(known)
+            outdated = await self._work_out_once(known)
         return outdated
 
     async def usage(self, user: str) -> Document:
@@ -62,8 +78,8 @@ class Reckoning:
 
         The months behind it are several times as large, and are read only where there is something to work out.
         """
-        known = await self._users.find_one({"_id": user}, ["usage", "dirty", "day", *more])
-        return known if known is not None and _is_ready(known) else await self.of(user)
+        known = await self._users.find_one({"_id": user}, ["usage", "dirty", "day", *more]) or {}
+        return known if known and _is_ready(known) else {**known, **await self.of(user)}
 
     async def work_off(self) -> None:
         """Works off the marks, a bounded number at a time, until there are none. Raises PyMongoError.
@@ -71,10 +87,10 @@ class Reckoning:
         Somebody whose figures cannot be worked out keeps the mark, and nobody else waits for that.
         """
         failed: list[str] = []
-        while marked := await self._users.find({"dirty": True, "_id": {"$nin": failed}}).limit(_AT_ONCE).to_list(None):
+        while marked := await self._marked(failed):
             for known in marked:
                 try:
-                    await self._work_out(known)
+                    await self._work_out_once(known)
                 except PyMongoError:
                     raise
                 except Exception as error:  # noqa: BLE001  (logged: it is a fault of ours)
@@ -83,13 +99,41 @@ class Reckoning:
             if len(marked) < _AT_ONCE:
                 return
 
+    async def _marked(self, failed: list[str]) -> list[Document]:
+        wanted = {"dirty": True, "_id": {"$nin": failed}}
+        return await self._users.find(wanted, _UNREAD).limit(_AT_ONCE).to_list(None)
+
     async def purchases_in(self, user: str, start: datetime, end: datetime) -> list[Purchase]:
         """The user's purchases of [start, end), oldest first, each with what was paid back of it."""
         return await self._purchases_of({"user": user, "at": {"$gte": microseconds(start), "$lt": microseconds(end)}})
 
-    async def active_purchases(self, user: str) -> list[Purchase]:
-        """The user's purchases that are active, oldest first."""
-        return await self._purchases_of({"user": user, "status": "active"})
+    async def lasting_purchases(self, user: str) -> list[Purchase]:
+        """The user's purchases that are active and go on: that are paid again and again, have a period, or run.
+
+        Oldest first, without refunds, ratings, tickets and events.
+        """
+        running = await self._deployments.distinct("purchase_id", {"user": user, "purchase_id": {"$ne": None}})
+        lasts: list[Document] = [
+            {_CYCLE: {"$in": ["monthly", "annual"]}},
+            {"fields.period": {"$exists": True}},
+            {"_id": {"$in": [key_of(user, id) for id in running]}},  # noqa: A001
+        ]
+        return await self._bare_purchases_of({"user": user, "status": "active", "$or": lasts}, {})
+
+    async def bare_purchases_in(self, user: str, start: datetime, end: datetime) -> list[Purchase]:
+        """The user's purchases of [start, end), oldest first, with refunds, without ratings, tickets and events."""
+        wanted = {"user": user, "at": {"$gte": microseconds(start), "$lt": microseconds(end)}}
+        return await self._bare_purchases_of(wanted, await self._refunds({"user": user}))
+
+    async def chosen(self, user: str, choice: Choice, zone: ZoneInfo) -> tuple[list[Purchase], int]:
+        """The first MOST purchases that a figure is made of, oldest first, with refunds; and how many there are."""
+        wanted = {"user": user, **_filter(choice, zone)}
+        found, number = await asyncio.gather(
+            self._purchases.find(wanted).sort("at", 1).limit(MOST).to_list(None),
+            self._purchases.count_documents(wanted),
+        )
+        refunds = await self._refunds(_of_these(found))
+        return [purchase_of(d, refunds.get(d["_id"], Decimal(0))) for d in found], number
 
     async def wants_billing_alerts(self, user: str) -> bool:
         """Whether the user wants to be told of budgets; they do until they say otherwise."""
@@ -118,6 +162,14 @@ class Reckoning:
         both = [(deployment_of(d), _figures(d, bought, now)) for d in found]
         return sorted(both, key=lambda each: (each[0].created, each[0].id))
 
+    async def _work_out_once(self, known: Document) -> Document:
+        """Works it out, or waits for who works it out of the same facts already: a page asks for much at once."""
+        key = known["_id"], known["version"]
+        if key not in self._underway:
+            task = self._underway[key] = asyncio.create_task(self._work_out(known))
+            task.add_done_callback(lambda _: self._underway.pop(key))
+        return await asyncio.shield(self._underway[key])
+
     async def _work_out(self, known: Document) -> Document:
         """Stores what follows from the facts, unless the user was marked again meanwhile: then the mark stays."""
         user, now = known["_id"], datetime.now(UTC)
@@ -135,7 +187,9 @@ class Reckoning:
             "usage": usage.usage_of(user, str(zone), every, figures, pattern, now, months.month_of(now, zone)),
         }
         as_read = {"_id": user, "version": known["version"]}
-        worked_off = {"dirty": "", "marked": "", **emptied}
+        if many := await self._purchases.count_documents({"user": user}, limit=MANY + 1) > MANY:
+            ready["many"] = True
+        worked_off = {"dirty": "", "marked": "", **emptied, **({} if many else {"many": "", "ready": ""})}
         await self._users.update_one(as_read, {"$set": ready | changed, "$unset": worked_off})
         return {**known, **ready, "months": {name: month_document(month) for name, month in every.items()}}
 
@@ -173,13 +227,18 @@ class Reckoning:
 
     async def _purchases_of(self, wanted: Document) -> list[Purchase]:
         found = [d async for d in self._purchases.find(wanted).sort("at", 1) if value(d, "details")]
-        refunds = await self._refunds(d["_id"] for d in found)
+        refunds = await self._refunds(_of_these(found))
         return [purchase_of(d, refunds.get(d["_id"], Decimal(0))) for d in found]
 
-    async def _refunds(self, keys: Iterable[str]) -> dict[str, Decimal]:
-        """What was paid back of the purchases with these keys."""
+    async def _bare_purchases_of(self, wanted: Document, refunds: Mapping[str, Decimal]) -> list[Purchase]:
+        """In a thread: there may be tens of thousands, and nobody else should wait for that."""
+        found = await self._purchases.find({"status": {"$ne": None}} | wanted, BARE).sort("at", 1).to_list(None)
+        return await asyncio.to_thread(lambda: [bare_purchase_of(d, refunds.get(d["_id"], Decimal(0))) for d in found])
+
+    async def _refunds(self, of: Document) -> dict[str, Decimal]:
+        """What was paid back, by the purchase's key, in the transactions that are `of` someone, or of something."""
         sums: dict[str, Decimal] = {}
-        async for document in self._transactions.find({"refund_of": {"$in": list(keys)}}):
+        async for document in self._transactions.find({"refund_of": {"$type": "string"}} | of, _REFUND):
             amount = abs(value(document, "line")["amount"])
             sums[document["refund_of"]] = sums.get(document["refund_of"], Decimal(0)) + amount
         return sums
@@ -210,6 +269,26 @@ def _figures(document: Document, bought: Mapping[str, Document], now: datetime) 
         monthly_cost=own_cost if this.monthly_cost is None else this.monthly_cost,
         loads=this.loads,
     )
+
+
+def _of_these(purchases: Iterable[Document]) -> Document:
+    return {"refund_of": {"$in": [document["_id"] for document in purchases]}}
+
+
+def _filter(choice: Choice, zone: ZoneInfo) -> Document:
+    """The purchases of a choice, as a query."""
+    currency = choice.currency or ({"$ne": OWN_CURRENCY} if choice.foreign else OWN_CURRENCY)
+    wanted: Document = {"status": {"$in": sorted(COUNTED)}, f"{_DETAILS}.currency": currency}
+    if choice.month:
+        start, end = months.bounds(choice.month, zone)
+        wanted["at"] = {"$gte": microseconds(start), "$lt": microseconds(end)}
+    if choice.product_type:
+        wanted[f"{_DETAILS}.product_type"] = choice.product_type
+    if choice.provider_id:
+        wanted[f"{_DETAILS}.provider_id"] = choice.provider_id
+    if choice.rated:
+        wanted[_RATING] = {"$gt": 0}
+    return wanted
 
 
 def _load(day: Document) -> Document:

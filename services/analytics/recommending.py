@@ -1,7 +1,6 @@
 """Products for a user, out of the newest model, the catalogue, and what is known of the user at the moment."""
 
 import asyncio
-from collections import defaultdict
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from statistics import fmean
@@ -17,9 +16,10 @@ from services.analytics.presences import DAYS_LOOKED_AT
 from services.analytics.reckoning import Reckoning
 from services.analytics.shelf import Shelf
 from shared.contracts.analytics_recommend import ProductRecommendations
-from shared.folds.state import value
 from shared.plumbing.mongo import Database
 
+_RATING: Final = {"$let": {"vars": {"said": {"$arrayElemAt": ["$fields.rating", 3]}}, "in": "$$said.rating"}}
+_BY_PRODUCT: Final = {"$group": {"_id": "$product_id", "ratings": {"$push": _RATING}}}
 _NEVER: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -49,15 +49,11 @@ class Recommending:
 
     async def _known(self, user: str) -> Known:
         """What the user bought, whatever became of it, looked at and rated."""
-        ratings = defaultdict(list)
         views = self._views.find({"user": user}, {"product_id": 1, "number": DAYS_LOOKED_AT})
-        bought = await self._purchases.find({"user": user}, {"product_id": 1, "fields.rating": 1}).to_list(None)
-        for purchase in bought:
-            if rating := value(purchase, "rating"):
-                ratings[purchase["product_id"]].append(rating["rating"])
+        bought = await self._purchases.aggregate([{"$match": {"user": user}}, _BY_PRODUCT]).to_list(None)
         return Known(
-            bought=frozenset(purchase["product_id"] for purchase in bought),
+            bought=frozenset(product["_id"] for product in bought),
             looked_at={view["product_id"]: view["number"] async for view in views},
-            rated={product: fmean(given) for product, given in ratings.items()},
+            rated={product["_id"]: fmean(product["ratings"]) for product in bought if product["ratings"]},
             taste=await self._reckoning.taste_of(user),
         )

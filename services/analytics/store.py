@@ -46,6 +46,7 @@ INDEXES: Mapping[str, Sequence[IndexModel]] = {
         IndexModel([("dirty", ASCENDING)], name="dirty", sparse=True),
         IndexModel([("budget.currency", ASCENDING)], name="budget", sparse=True),
         IndexModel([("news", ASCENDING)], name="news", sparse=True),
+        IndexModel([("many", ASCENDING)], name="many", sparse=True),
         IndexModel([("weigh_at", ASCENDING)], name="weigh", sparse=True),
     ],
 }
@@ -76,10 +77,7 @@ class AnalyticsStore:
         merged again.
         """
         merged = await self._facts.merge(fact for fact in facts if fact.kind in KINDS)
-        marks: dict[str, _Mark] = defaultdict(_Mark)
-        for writing in merged:
-            marks[writing.user].note(writing)
-        await self.mark(marks)
+        marks = await self.mark_written(merged)
         changed = sum(writing.changed for writing in merged)
         advised = frozenset(writing.user for writing in merged if writing.kind in ("purchase", "settings"))
         return Merged(changed, len(merged) - changed, frozenset(marks), advised)
@@ -88,6 +86,14 @@ class AnalyticsStore:
         """Says what of whom is to be worked out again."""
         if marks:
             await self._users.bulk_write([mark.write(user) for user, mark in marks.items()], ordered=False)
+
+    async def mark_written(self, written: Iterable[Writing]) -> "Mapping[str, _Mark]":
+        """Says that what follows from these things is to be worked out again; the marks by user."""
+        marks: dict[str, _Mark] = defaultdict(_Mark)
+        for writing in written:
+            marks[writing.user].note(writing)
+        await self.mark(marks)
+        return marks
 
     async def mark_seen(self, users: Iterable[str], signed_in: Set[str]) -> None:
         """Says that these users were active; some of them signed in."""

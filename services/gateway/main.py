@@ -130,7 +130,7 @@ def build_app(settings: Settings) -> FastAPI:
     importer = Importer(services, settings.export_key)
     app.include_router(operators.routes(sessions, Desk(settings.kafka_bootstrap_servers, publisher)))
     app.include_router(portability.routes(services, sessions, importer, settings.export_key))
-    app.include_router(site.routes(services, sessions, parts, publisher, importer, signer))
+    app.include_router(site.routes(services, sessions, parts, streams, publisher, importer, signer))
     return app
 
 

@@ -6,6 +6,7 @@ done it is told to `reset`, which means: read everything anew.
 """
 
 import asyncio
+import secrets
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -47,7 +48,7 @@ class Stream:
         self.has_ended = False
         self._pending: dict[Section, Change] = {}
         self._reset: Place | None = None
-        self._text = f"retry: {RETRY_MS}\n" + (f"id: {place}\n" if place else "") + "\n"
+        self._text = f"retry: {_retry_ms()}\n" + (f"id: {place}\n" if place else "") + "\n"
         self._wake = asyncio.Event()
         self._wake.set()
         now = time.monotonic()
@@ -88,6 +89,11 @@ class Stream:
             text += f"event: section\nid: {change.place}\ndata: {data}\n\n"
         self._pending.clear()
         return text.encode() or b":\n\n"
+
+
+def _retry_ms() -> int:
+    """When to come back: not the same for all who lose their streams at once."""
+    return RETRY_MS // 2 + secrets.randbelow(RETRY_MS)
 
 
 class Streams:

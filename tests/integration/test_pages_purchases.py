@@ -154,7 +154,7 @@ async def test_everything_of_a_purchase(browser: Browser, shop: Shop) -> None:
     assert (found["Next billing"], found["Sessions"], found["Billed"]) == ("Feb 1, 2026", "7", "Monthly")
     moves = [each.text for each in page.root.one(id="history").all("li")]
     assert [move.split()[0] for move in moves] == ["Active", "Refunded", "Active"]
-    assert ["Out of order" in move for move in moves] == [True, False, False]
+    assert ["Unusual" in move for move in moves] == [True, False, False]
     assert "Sorry" in moves[1]
     links = {each.attributes["href"] for each in page.root.one("main").all("a")}
     assert {f"{HOME}/activity?q={bought}", f"{HOME}/activity?q=ticket-7", f"{HOME}/purchases?provider=hypha"} <= links

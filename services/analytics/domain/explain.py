@@ -1,19 +1,17 @@
 """Why a figure is what it is: how it is worked out, and the purchases, deployments and minutes that it is made of."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
-from typing import Any, Final
-from zoneinfo import ZoneInfo
+from typing import Any, Final, Literal
 
-from services.analytics.domain.months import OWN_CURRENCY, month_of
-from services.analytics.domain.things import COUNTED, Deployment, Purchase
+from services.analytics.domain.things import Deployment, Purchase
 from services.analytics.domain.usage import DeploymentFigures
 from shared.folds.purchase import money
 
 Record = dict[str, Any]  # JSON
-_MOST: Final = 500
+MOST: Final = 500
 
 _SPENT: Final = "The sum of the amounts of the purchases that are active or completed, less the refunds that name them."
 _COUNT: Final = "The number of purchases that are active or completed."
@@ -54,29 +52,53 @@ class UnknownFigureError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Background:
-    """Everything that a user's figures are made of; `minutes` are active ones, each with the id of an event in it."""
+class Choice:
+    """The purchases that a figure is made of: those that count, in the marketplace's currency unless it is said.
 
-    purchases: Sequence[Purchase]
-    deployments: Sequence[tuple[Deployment, DeploymentFigures]]
-    minutes: Sequence[tuple[datetime, str]]
-    zone: ZoneInfo
+    `foreign`: those in the others; `currency`: only those in this one. `rated`: only those that the user rated.
+    """
+
+    month: str | None = None
+    product_type: str | None = None
+    provider_id: str | None = None
+    foreign: bool = False
+    currency: str | None = None
+    rated: bool = False
 
 
-def explanation(figure: str, usage: Mapping[str, Any], behind: Background) -> Record:
-    """`Explanation` of a figure of `UsageStatistics`. Raises UnknownFigureError."""
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A figure at a path of `UsageStatistics`: its value, how it is called there, and what it is made of."""
+
+    figure: str
+    value: Any  # JSON
+    name: str
+    made_of: Literal["purchases", "deployments", "minutes"]
+    choice: Choice = Choice()
+
+
+def question(figure: str, usage: Mapping[str, Any]) -> Question:
+    """What is asked for. Raises UnknownFigureError."""
     steps = figure.split("/")
     value = _value(usage, steps)
     name = next((step for step in reversed(steps) if step in _FORMULAS), None)
     if name is None:
         raise UnknownFigureError
-    facts = list(_facts(steps, name, behind))
+    if name in _DEPLOYED:
+        return Question(figure, value, name, "deployments")
+    if steps[0] == "activity_patterns":
+        return Question(figure, value, name, "minutes")
+    return Question(figure, value, name, "purchases", _choice(steps, name))
+
+
+def explanation(asked: Question, facts: Iterable[Record], total: int) -> Record:
+    """`Explanation` of a figure, by the first MOST of the `total` facts that it is made of."""
     return {
-        "figure": figure,
-        "value": value,
-        "formula": _FORMULAS[name],
-        "facts": facts[:_MOST],
-        "total_facts": len(facts),
+        "figure": asked.figure,
+        "value": asked.value,
+        "formula": _FORMULAS[asked.name],
+        "facts": list(facts),
+        "total_facts": total,
     }
 
 
@@ -96,35 +118,28 @@ def _member(part: Any, step: str) -> Any:  # Any: JSON
     raise UnknownFigureError
 
 
-def _facts(steps: Sequence[str], name: str, behind: Background) -> Iterable[Record]:
-    if name in _DEPLOYED:
-        shown = [d for d in behind.deployments if d[1].active or name in ("total_deployments", "total_resource_hours")]
-        return (_deployment(name, *each) for each in shown)
-    if steps[0] == "activity_patterns":
-        return (_minute(at, event) for at, event in behind.minutes)
+def _choice(steps: Sequence[str], name: str) -> Choice:
     if steps[0] == "other_currencies":
-        currency = steps[1] if len(steps) > 1 else None
-        foreign = (p for p in behind.purchases if p.status in COUNTED and p.currency != OWN_CURRENCY)
-        return (_purchase(p) for p in foreign if currency in (None, p.currency))
-    matches = _matching(steps, behind.zone)
-    own = (p for p in behind.purchases if p.status in COUNTED and p.currency == OWN_CURRENCY)
-    rated_only = name in _RATED
-    return (_purchase(p) for p in own if matches(p) and (p.rating is not None or not rated_only))
+        return Choice(foreign=True, currency=steps[1] if len(steps) > 1 else None)
+    which = dict(pairwise(steps))
+    return Choice(
+        month=which.get("spending_trends"),
+        product_type=which.get("favorite_categories") or which.get("categories"),
+        provider_id=which.get("preferred_providers") or which.get("providers"),
+        rated=name in _RATED,
+    )
 
 
-def _matching(steps: Sequence[str], zone: ZoneInfo) -> Callable[[Purchase], bool]:
-    tests: list[Callable[[Purchase], bool]] = []
-    for where, which in pairwise(steps):
-        if where == "spending_trends":
-            tests.append(lambda p, which=which: month_of(p.at, zone) == which)  # type: ignore[misc]
-        elif where in ("favorite_categories", "categories"):
-            tests.append(lambda p, which=which: p.product_type == which)  # type: ignore[misc]
-        elif where in ("preferred_providers", "providers"):
-            tests.append(lambda p, which=which: p.provider_id == which)  # type: ignore[misc]
-    return lambda purchase: all(test(purchase) for test in tests)
+def deployments_of(
+    asked: Question, every: Iterable[tuple[Deployment, DeploymentFigures]]
+) -> list[tuple[Deployment, DeploymentFigures]]:
+    """Those of the user's deployments that the figure is made of."""
+    with_the_rest = asked.name in ("total_deployments", "total_resource_hours")
+    return [each for each in every if each[1].active or with_the_rest]
 
 
-def _purchase(p: Purchase) -> Record:
+def purchase_fact(p: Purchase) -> Record:
+    """A purchase as a fact of a figure."""
     return {
         "kind": "purchase",
         "id": p.id,
@@ -136,7 +151,8 @@ def _purchase(p: Purchase) -> Record:
     }
 
 
-def _deployment(name: str, deployment: Deployment, figures: DeploymentFigures) -> Record:
+def deployment_fact(asked: Question, deployment: Deployment, figures: DeploymentFigures) -> Record:
+    """A deployment as a fact of a figure."""
     shares = {
         "average_uptime": figures.uptime,
         "total_resource_hours": round(figures.hours_run, 1),
@@ -148,13 +164,14 @@ def _deployment(name: str, deployment: Deployment, figures: DeploymentFigures) -
         "id": deployment.id,
         "label": deployment.region,
         "amount": None if cost is None else money(cost),
-        "value": shares.get(name),
+        "value": shares.get(asked.name),
         "at": _text(deployment.created),
         "event_ids": list(deployment.events),
     }
 
 
-def _minute(at: datetime, event: str) -> Record:
+def minute_fact(at: datetime, event: str) -> Record:
+    """An active minute, with an event in it, as a fact of a figure."""
     return {
         "kind": "activity",
         "id": event,

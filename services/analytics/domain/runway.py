@@ -1,6 +1,7 @@
 """How long the money in the wallet lasts."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Final
@@ -18,35 +19,48 @@ _CENT: Final = Decimal("0.01")
 _ENDED: Final = "stopped"
 
 
-def runway(
-    balance: Decimal,
-    currency: str,
-    purchases: Sequence[Purchase],
-    deployments: Sequence[Deployment],
-    now: datetime,
-    zone: ZoneInfo,
-) -> Runway:
-    """How long `balance` lasts from `now` (aware) on, if nothing comes in; see `burn_per_day` for what goes out.
+@dataclass(frozen=True, slots=True)
+class Outgoings:
+    """What goes out of a wallet with that currency, as of a time: a day, over which days, and for which deployments."""
+
+    currency: str
+    as_of: datetime
+    window_days: int
+    per_day: Decimal
+    deployments: Sequence[DeploymentBurn]
+
+
+def outgoings(
+    currency: str, purchases: Sequence[Purchase], deployments: Sequence[Deployment], now: datetime
+) -> Outgoings:
+    """What goes out of the wallet at `now` (aware); see `burn_per_day`.
 
     `purchases` are the user's of the last year at least, `deployments` all of them. What is paid in another currency
-    than the wallet's does not count. The date is that of the user's `zone`; an empty wallet has run out today.
+    than the wallet's does not count.
     """
     own = [p for p in purchases if p.currency == currency and p.at <= now]
     foreign = {p.id for p in purchases if p.currency != currency}
     deployments = [d for d in deployments if d.purchase_id not in foreign]
     window = _window(own, now)
-    burn = burn_per_day(own, deployments, now, window)
-    days = _days_left(balance, burn)
+    return Outgoings(currency, now, window, burn_per_day(own, deployments, now, window), _each(own, deployments))
+
+
+def runway(balance: Decimal, out: Outgoings, now: datetime, zone: ZoneInfo) -> Runway:
+    """How long `balance` lasts from `now` (aware) on, if nothing comes in and so much goes out.
+
+    The date is that of the user's `zone`; an empty wallet has run out today.
+    """
+    days = _days_left(balance, out.per_day)
     return Runway(
         balance=_money(balance),
-        currency=currency,
-        as_of=now,
-        window_days=window,
-        burn_per_day=_money(burn),
+        currency=out.currency,
+        as_of=out.as_of,
+        window_days=out.window_days,
+        burn_per_day=_money(out.per_day),
         days_left=days,
         runs_out_on=None if days is None else _date_in(days, now, zone),
-        basis=_basis(window),
-        deployments=_each(own, deployments),
+        basis=_basis(out.window_days),
+        deployments=list(out.deployments),
     )
 
 

@@ -44,7 +44,10 @@ WORDS: Final[Mapping[NotificationCode, tuple[str, str]]] = {
     ),
     "credentials_revealed": (
         N_("Access credentials were shown"),
-        N_("Somebody who gave your password looked at the credentials of a deployment. If it was not you, change your password."),
+        N_(
+            "Somebody who gave your password looked at the credentials of a deployment. If it was not you, change your "
+            "password."
+        ),
     ),
     "data_exported": (
         N_("A copy of your data was taken"),

@@ -2,6 +2,7 @@
 
 import csv
 import io
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -9,7 +10,16 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from services.analytics.domain.explain import Background, UnknownFigureError, explanation
+from services.analytics.domain.explain import (
+    Choice,
+    UnknownFigureError,
+    deployment_fact,
+    deployments_of,
+    explanation,
+    minute_fact,
+    purchase_fact,
+    question,
+)
 from services.analytics.domain.months import month_of, totals
 from services.analytics.domain.patterns import patterns
 from services.analytics.domain.printable import as_html
@@ -25,7 +35,6 @@ BOUGHT = [
     purchase("d", amount=Decimal(7), currency="EUR"),
 ]
 DEPLOYED = [running("a", 40.0)]
-BEHIND = Background(BOUGHT, DEPLOYED, [(days_ago(1), "e9")], ZONE)
 
 
 def usage() -> dict[str, Any]:
@@ -34,23 +43,42 @@ def usage() -> dict[str, Any]:
     return usage_of("ada@example.org", "UTC", months, [f for _, f in DEPLOYED], pattern, NOW, "2026-06")
 
 
-def explained(figure: str) -> dict[str, Any]:
-    return explanation(figure, usage(), BEHIND)
+@pytest.mark.parametrize(
+    ("figure", "choice"),
+    [
+        ("total_spent", Choice()),
+        ("spending_trends/2026-04/total_spent", Choice(month="2026-04")),
+        ("spending_trends/2026-04/providers/prov-1", Choice(month="2026-04", provider_id="prov-1")),
+        ("favorite_categories/storage/total_spent", Choice(product_type="storage")),
+        ("favorite_categories/storage/average_rating", Choice(product_type="storage", rated=True)),
+        ("preferred_providers/prov-1/satisfaction_score", Choice(provider_id="prov-1", rated=True)),
+        ("other_currencies", Choice(foreign=True)),
+        ("other_currencies/EUR", Choice(foreign=True, currency="EUR")),
+    ],
+)
+def test_a_figure_is_made_of_some_purchases(figure: str, choice: Choice) -> None:
+    asked = question(figure, usage())
+    assert (asked.made_of, asked.choice) == ("purchases", choice)
 
 
-def test_the_facts_add_up_to_the_figure() -> None:
-    for figure in ("total_spent", "spending_trends/2026-04/total_spent", "favorite_categories/storage/total_spent"):
-        told = explained(figure)
-        assert sum(Decimal(fact["amount"]) for fact in told["facts"]) == Decimal(told["value"]) > 0
-    assert explained("total_spent")["facts"][0]["event_ids"] == ["e1", "e2"]
-    assert explained("other_currencies/EUR")["facts"][0]["id"] == "d"
+def test_a_figure_is_told_with_its_facts() -> None:
+    told = explanation(question("total_spent", usage()), [purchase_fact(BOUGHT[0])], 3)
+    assert (told["value"], told["total_facts"]) == ("35", 3)
+    assert (told["facts"][0]["amount"], told["facts"][0]["event_ids"]) == ("30", ["e1", "e2"])
 
 
-def test_scores_show_what_was_rated_and_deployments_what_runs() -> None:
-    assert [f["value"] for f in explained("preferred_providers/prov-1/satisfaction_score")["facts"]] == [4.0]
-    told = explained("deployment_stats/monthly_costs")
-    assert (told["value"], told["facts"][0]["id"], told["facts"][0]["amount"]) == ("20", "dep-a", "20")
-    assert explained("activity_patterns/most_active_hours")["facts"][0]["event_ids"] == ["e9"]
+def test_deployments_count_while_they_are_of_an_active_purchase() -> None:
+    every = [*DEPLOYED, (DEPLOYED[0][0], replace(DEPLOYED[0][1], active=False))]
+    for figure, number in (("total_deployments", 2), ("total_resource_hours", 2), ("monthly_costs", 1)):
+        asked = question(f"deployment_stats/{figure}", usage())
+        assert (asked.made_of, len(deployments_of(asked, every))) == ("deployments", number)
+    fact = deployment_fact(question("deployment_stats/average_uptime", usage()), *DEPLOYED[0])
+    assert (fact["id"], fact["amount"], fact["value"]) == ("dep-a", "20", DEPLOYED[0][1].uptime)
+
+
+def test_patterns_are_made_of_active_minutes() -> None:
+    assert question("activity_patterns/most_active_hours", usage()).made_of == "minutes"
+    assert minute_fact(days_ago(1), "e9")["event_ids"] == ["e9"]
 
 
 @pytest.mark.parametrize(
@@ -58,7 +86,7 @@ def test_scores_show_what_was_rated_and_deployments_what_runs() -> None:
 )
 def test_what_is_no_figure_is_refused(figure: str) -> None:
     with pytest.raises(UnknownFigureError):
-        explained(figure)
+        question(figure, usage())
 
 
 def _paths(part: Any, before: str = "") -> list[str]:
@@ -84,7 +112,7 @@ def test_every_number_has_an_explanation() -> None:
     groups = {"favorite_categories", "preferred_providers", "spending_trends", "deployment_stats", "activity_patterns"}
     figures = [path for path in _paths(usage()) if path.rpartition("/")[2] not in plain | groups]
     assert len(figures) > 30
-    assert all(explained(figure)["formula"] for figure in figures)
+    assert all(question(figure, usage()).name for figure in figures)
 
 
 def test_a_report_adds_up() -> None:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.analytics.domain.runway import runway
+from services.analytics.domain.runway import outgoings, runway
 from services.analytics.domain.things import Deployment, Purchase
 from shared.contracts.analytics_forecast import Runway
 from tests.unit.analytics.things import NOW, days_ago, period, purchase, running
@@ -19,7 +19,7 @@ UTC_ZONE = ZoneInfo("UTC")
 
 
 def of(balance: object, purchases: list[Purchase], *deployments: Deployment) -> Runway:
-    return runway(Decimal(str(balance)), "TFP", purchases, deployments, NOW, UTC_ZONE)
+    return runway(Decimal(str(balance)), outgoings("TFP", purchases, deployments, NOW), NOW, UTC_ZONE)
 
 
 def bought(id: str, days: float, amount: object = 10, **given: Any) -> Purchase:
@@ -115,7 +115,8 @@ def test_an_empty_wallet_has_run_out_today(balance: str) -> None:
 
 def test_the_date_is_that_of_the_users_time_zone() -> None:
     zone = ZoneInfo("Pacific/Kiritimati")  # 14 hours ahead
-    found = runway(Decimal("1.50"), "TFP", [bought("old", 200), bought("a", 10, 90)], [], NOW, zone)
+    out = outgoings("TFP", [bought("old", 200), bought("a", 10, 90)], [], NOW)
+    found = runway(Decimal("1.50"), out, NOW, zone)
     assert found.runs_out_on == date(2026, 6, 17)
 
 
