@@ -185,7 +185,7 @@ async def test_a_report_belongs_to_the_tokens_session_unless_it_says_otherwise(g
 
 
 async def test_every_answer_has_the_headers_of_an_api(gateway: Site, ada: User) -> None:
-    for path in ("/", f"{API}/activities", f"{API}/openapi.json", f"{API}/nothing", "/livez"):
+    for path in (f"{API}/activities", f"{API}/openapi.json", f"{API}/nothing", "/livez"):
         headers = (await gateway.ask("GET", path, token=ada.token)).headers
         assert headers["X-Content-Type-Options"] == "nosniff"
         assert headers["Cache-Control"] == "no-store"
@@ -193,9 +193,13 @@ async def test_every_answer_has_the_headers_of_an_api(gateway: Site, ada: User) 
         assert "Server" not in headers
 
 
-async def test_the_front_door_leads_to_the_description(gateway: Site) -> None:
-    door = await gateway.ask("GET", "/")
-    described = await gateway.ask("GET", door.json["description"])
+async def test_the_front_door_leads_to_the_pages(gateway: Site) -> None:
+    door = await gateway.ask("GET", "/", allow_redirects=False)
+    assert (door.status, door.headers["Location"]) == (303, "/dashboard/user")
+
+
+async def test_the_api_describes_itself(gateway: Site) -> None:
+    described = await gateway.ask("GET", f"{API}/openapi.json")
     assert described.json == gateway.description
     assert described.json["openapi"].startswith("3.1")
 

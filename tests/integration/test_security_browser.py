@@ -113,6 +113,8 @@ def assert_secure(reply: Reply, **others: str) -> None:
 
 async def test_every_answer_has_the_security_headers(gateway: Site, ada: User) -> None:
     for operation in OPERATIONS:
+        if operation.is_page:  # see test_security_pages.py
+            continue
         for token in (None, ada.token):
             how: Json = {"json": {}} if operation.changes else {}
             own = {"Cache-Control": "private, no-cache"} if operation.path == OVERVIEW and token else {}

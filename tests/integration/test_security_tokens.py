@@ -19,7 +19,6 @@ from tests.servers.routes import Operation, operations
 from tests.unit.gateway.app import SETTINGS
 
 OPEN = {
-    Operation("GET", "/"),
     Operation("GET", "/livez"),
     Operation("GET", "/readyz"),
     Operation("GET", "/metrics"),
@@ -31,7 +30,9 @@ OPEN = {
     Operation("POST", f"{API}/auth/register"),
     Operation("POST", f"{API}/auth/login"),
 }
-PROTECTED = [operation for operation in operations(build_app(SETTINGS)) if operation not in OPEN]
+PROTECTED = [
+    each for each in operations(build_app(SETTINGS)) if each not in OPEN and not each.is_page
+]  # pages: test_security_pages.py
 
 Text = str | bytes
 

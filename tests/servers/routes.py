@@ -7,6 +7,8 @@ from typing import NamedTuple
 from fastapi import FastAPI
 from fastapi.routing import iter_route_contexts
 
+_NO_PAGES = ("/api/", "/ops/", "/livez", "/readyz", "/metrics", "/.well-known/")
+
 
 class Operation(NamedTuple):
     """A method, and a path with its parameters' names in braces."""
@@ -18,6 +20,11 @@ class Operation(NamedTuple):
     def changes(self) -> bool:
         """Whether the method is one that may change something."""
         return self.method not in ("GET", "HEAD", "OPTIONS")
+
+    @property
+    def is_page(self) -> bool:
+        """Whether a browser is meant to go there: a page, what a page loads, or where a form is sent."""
+        return not self.path.startswith(_NO_PAGES)
 
     @property
     def parameters(self) -> set[str]:
