@@ -13,6 +13,7 @@ from mycelium.check import check
 from mycelium.dead_letters import dead_letters
 from mycelium.lag import lag
 from mycelium.legacy.command import import_legacy
+from mycelium.rebuild import rebuild
 from mycelium.simulator.command import simulate
 from mycelium.stack.errors import StackError
 
@@ -71,5 +72,6 @@ def up(
 app.command()(simulate)
 app.command()(check)
 app.command()(lag)
+app.command()(rebuild)
 app.command("import-legacy")(import_legacy)
 app.add_typer(dead_letters, name="dead-letters")

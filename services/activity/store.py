@@ -7,7 +7,7 @@ order of two events with it.
 
 import asyncio
 from collections import Counter
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime
 from re import escape
@@ -87,6 +87,21 @@ class ActivityStore:
         await self._remove_forbidden(_narrowed(before, await self._consents.of(low_users)))
         await self._trim(added)
         return Written(len(allowed) - known, known, frozenset(a.user for a in allowed))
+
+    async def remove_forbidden(self, users: Iterable[str]) -> None:
+        """Removes what the users do not let us keep."""
+        await self._remove_forbidden(await self._consents.of(users))
+
+    async def too_old(self, documents: Sequence[Document]) -> set[str]:
+        """The ids of those documents that come after the newest `keep` of their user and kind here."""
+        last = {kind: await self._last_kept(kind) for kind in {(d["user"], d["low"]) for d in documents}}
+        return {d["_id"] for d in documents if (d["at"], d["_id"]) < last[d["user"], d["low"]]}
+
+    async def _last_kept(self, kind: Kind) -> tuple[int, str]:
+        user, low = kind
+        newest_first = self._activities.find({"user": user, "low": low}, {"at": 1}).sort(NEWEST_FIRST)
+        found = await newest_first.skip(self._keep - 1).to_list(1)
+        return (found[0]["at"], found[0]["_id"]) if found else (-(2**62), "")
 
     async def erase(self, users: Set[str]) -> int:
         """Removes all that is kept of the users; how many documents that was."""

@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final, Protocol
 
-from services.purchases.credentials import Issued, UnusableCredentialsError, Vault
+from services.purchases.credentials import Issued, UnusableCredentialsError
 from services.purchases.store import PurchaseStore
 from shared.contracts.reading import AnyEvent, Poison, Reader
 from shared.contracts.topics import EVENT_TOPICS
@@ -21,7 +21,14 @@ def reader() -> Reader:
     return reader_of("purchases")
 
 
-async def apply(store: PurchaseStore, vault: Vault, events: Sequence[AnyEvent]) -> Stored:
+class Sealing(Protocol):
+    """What makes of credentials as they come what is stored."""
+
+    async def seal_all(self, issued: Sequence[Issued]) -> Sequence[Any | UnusableCredentialsError]:
+        """What to store of each, in their order, or why it cannot be used."""
+
+
+async def apply(store: PurchaseStore, vault: Sealing, events: Sequence[AnyEvent]) -> Stored:
     """Merges what the events say. Credentials are sealed for their user before anything is stored."""
     said = [(place, fact) for place, event in enumerate(events) for fact in facts_of(event)]
     facts = [fact for _, fact in said if fact.field != CREDENTIALS]

@@ -65,6 +65,11 @@ class Vault:
         """The JWK Set that publishers encrypt for, as JSON."""
         return self._unsealer.public_jwks()
 
+    async def check_all(self, issued: Sequence[Issued]) -> list[str | UnusableCredentialsError]:
+        """Each as it came, or why it cannot be used. Nothing is stored."""
+        found = [self._unseal(each.jwe) for each in issued]
+        return [each.jwe if isinstance(f, bytes) else f for each, f in zip(issued, found, strict=True)]
+
     def _unseal(self, jwe: str) -> bytes | UnusableCredentialsError:
         try:
             return self._unsealer.unseal(jwe).revealed()

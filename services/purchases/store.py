@@ -81,11 +81,7 @@ class PurchaseStore:
         merged again.
         """
         merged = await self._facts.merge(facts)
-        marks: dict[str, _Mark] = defaultdict(_Mark)
-        for writing in merged:
-            marks[writing.user].note(writing)
-        if marks:
-            await self._users.bulk_write([mark.write(user) for user, mark in marks.items()], ordered=False)
+        await self.mark(merged)
         changed = sum(writing.changed for writing in merged)
         return Merged(
             changed,
@@ -93,6 +89,14 @@ class PurchaseStore:
             frozenset((writing.user, _SECTIONS[writing.kind]) for writing in merged),
             sum(_new_illegal_moves(writing) for writing in merged),
         )
+
+    async def mark(self, written: Sequence[Writing]) -> None:
+        """Says that what follows from these things is to be worked out again."""
+        marks: dict[str, _Mark] = defaultdict(_Mark)
+        for writing in written:
+            marks[writing.user].note(writing)
+        if marks:
+            await self._users.bulk_write([mark.write(user) for user, mark in marks.items()], ordered=False)
 
 
 class _Mark:

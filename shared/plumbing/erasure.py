@@ -37,6 +37,17 @@ class StillBeingErasedError(Exception):
     """This service has not yet carried out the erasure of a user who wants to begin anew; it will in a moment."""
 
 
+async def erase_again(tombstones: Tombstones, erase: Erase, user: str) -> None:
+    """Erases a user who is gone once more, for whoever stored something of them meanwhile.
+
+    Until it is done, nobody is let in: what a new registration brings is not taken for something old.
+    """
+    begun = await tombstones.change(user, lambda known: known._replace(again=known.is_gone))
+    if begun and begun.again:
+        await erase({user})
+        await tombstones.change(user, lambda known: known._replace(again=False))
+
+
 class Erasure:
     """Erases users from one service.
 
@@ -136,11 +147,7 @@ class Erasure:
         return gone
 
     async def _erase_again(self, user: str) -> None:
-        """Until it is done, nobody is let in: what a new registration brings is not taken for something old."""
-        begun = await self._tombstones.change(user, lambda known: known._replace(again=known.is_gone))
-        if begun and begun.again:
-            await self._erase({user})
-            await self._tombstones.change(user, lambda known: known._replace(again=False))
+        await erase_again(self._tombstones, self._erase, user)
 
     async def remove_dead_letters_of_the_gone(self, ids: Ids) -> None:
         """Removes dead letters that were published while their users were being erased."""
