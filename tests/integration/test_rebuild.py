@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapp
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from itertools import pairwise
 from pathlib import Path
 from signal import SIGKILL
 from typing import Any
@@ -179,7 +178,8 @@ async def while_events_come(
             done.set()
             await telling
         await stored(kafka, plan.service)
-    assert [(before, after) for before, after in pairwise(seen) if after < before] == []
+    # one read alone may miss a document whose place in the index moves beside it, with a rebuild or without
+    assert [turn for turn in zip(seen, seen[1:], seen[2:], strict=False) if max(turn[1:]) < turn[0]] == []
     assert len(seen) > 5
     return report
 
