@@ -39,7 +39,8 @@ OLD, NEW = "correct horse battery", "staple correct horse"
 OF_USERS = (IDENTITY, MARKETPLACE, WALLET, PROFILE, PURCHASES, GATEWAY)
 LETTERS = [dead_letters(service) for service in SERVICES]
 READ_BY = {service: [topic for topic in TOPICS if service in topic.consumers] for service in SERVICES}
-OF_THE_MOMENT = ("activity_patterns", "last_calculated")  # of the figures
+OF_THE_MOMENT = ("activity_patterns", "last_calculated", "deployment_stats")  # of the figures
+LASTING = ("total_deployments", "active_deployments", "monthly_costs")  # the others grow while something runs
 LISTS = ("/purchases", "/deployments", "/wallet/transactions", "/wallet/pools")
 
 
@@ -109,6 +110,7 @@ class Leaver:
         """What they bought, run and paid, and what that comes to."""
         usage = await self.get("/analytics/usage")
         figures = {name: value for name, value in usage.items() if name not in OF_THE_MOMENT}
+        figures |= {name: usage["deployment_stats"][name] for name in LASTING}
         lists = {path: (await self.get(f"{path}?limit=200"))["items"] for path in LISTS}
         return lists | {"figures": figures}
 
