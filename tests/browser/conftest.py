@@ -6,12 +6,13 @@ from uuid import uuid4
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, Playwright, async_playwright
+from playwright.async_api import Browser, Playwright, async_playwright, expect
 
-from tests.browser.window import HOME, Dashboard, Window
+from tests.browser.window import HOME, PATIENCE_MS, Dashboard, Window
 from tests.servers.up import Up, mycelium_up
 from tests.waiting import eventually
 
+expect.set_options(timeout=PATIENCE_MS)  # how long it takes is no reason to fail
 _FLAGS = (
     "--no-sandbox",
     "--disable-gpu",

@@ -35,7 +35,7 @@ async def through_the_onboarding(page: Page) -> None:
         await page.wait_for_url(lambda url, step=step: url != step)  # type: ignore[misc]
     await page.wait_for_url(re.compile(f"{HOME}(\\?.*)?$"))
     await expect(page.locator("h1")).to_contain_text("Ada")
-    await expect(page.locator("main")).to_contain_text("500.00", timeout=30_000)  # the marketplace's welcome
+    await expect(page.locator("main")).to_contain_text("500.00")  # the marketplace's welcome
 
 
 async def buys(page: Page) -> None:
@@ -45,16 +45,16 @@ async def buys(page: Page) -> None:
     await page.locator(f'main a[href$="/discover/{PRODUCT}"]').first.click()
     await page.get_by_role("button", name="Buy").first.click()
     await page.locator("dialog[open]").get_by_role("button", name="Buy").click()
-    await expect(page.locator("#command")).to_contain_text("Done.", timeout=30_000)
+    await expect(page.locator("#command")).to_contain_text("Done.")
 
 
 async def looks_after_what_runs(page: Page) -> None:
     await page.locator(".rail").get_by_role("link", name="Deployments").click()
     await page.locator(f'main a[href*="{HOME}/deployments/"]').first.click()
-    await expect(page.locator("main")).to_contain_text("Running", timeout=30_000)
+    await expect(page.locator("main")).to_contain_text("Running")
     await page.get_by_role("button", name="Restart").first.click()
     await page.locator("dialog[open] button[type=submit]").click()
-    await expect(page.locator("#command")).to_contain_text("Done.", timeout=30_000)
+    await expect(page.locator("#command")).to_contain_text("Done.")
 
 
 async def rates(page: Page) -> None:

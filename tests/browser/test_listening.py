@@ -70,7 +70,7 @@ async def test_a_page_that_is_not_seen_takes_no_connection_and_misses_nothing(
     page = window.page
     await window.goto(f"{HOME}/activity")
     await sees(publisher, email, "Tide Tables")
-    await expect(page.locator("#timeline")).to_contain_text("Tide Tables", timeout=5_000)
+    await expect(page.locator("#timeline")).to_contain_text("Tide Tables")
     streams, fetched = requests_of(page, f"{API}/stream"), requests_of(page, HOME)
     async with page.expect_event("requestfailed", lambda each: f"{API}/stream" in each.url):
         await page.evaluate(SHOWN, False)
@@ -78,10 +78,10 @@ async def test_a_page_that_is_not_seen_takes_no_connection_and_misses_nothing(
     async with dashboard_of(window).window() as other:
         await other.sign_in(email, PASSWORD)
         await other.goto(f"{HOME}/activity")
-        await expect(other.page.locator("#timeline")).to_contain_text("Solar Forecast", timeout=5_000)
+        await expect(other.page.locator("#timeline")).to_contain_text("Solar Forecast")
     assert (streams, fetched) == ([], [])
     await page.evaluate(SHOWN, True)
-    await expect(page.locator("#timeline")).to_contain_text("Solar Forecast", timeout=5_000)
+    await expect(page.locator("#timeline")).to_contain_text("Solar Forecast")
     assert len(streams) == 1
     window.complaints[:] = [each for each in window.complaints if "ERR_ABORTED" not in each]
 
@@ -100,7 +100,7 @@ async def test_a_page_whose_session_is_ended_elsewhere_leads_to_the_login(window
         for other in others:
             async with http.delete(f"{API}/sessions/{other}", headers=mine) as reply:
                 assert reply.status == 204
-    await window.page.wait_for_url(re.compile("/login"), timeout=30_000)
+    await window.page.wait_for_url(re.compile("/login"))
     await expect(window.page.locator("main")).not_to_contain_text("Balance")
 
 
@@ -110,8 +110,8 @@ async def test_parts_that_were_not_there_before_come_in(window: Window, publishe
     await expect(window.page.locator("#start")).to_be_visible()
     await window.page.evaluate("window.stays = true")
     await buys(publisher, email)
-    await expect(window.page.locator("#stats")).to_contain_text("7.25", timeout=10_000)
-    await expect(window.page.locator("#deployments")).to_contain_text("Solar Forecast", timeout=10_000)
+    await expect(window.page.locator("#stats")).to_contain_text("7.25")
+    await expect(window.page.locator("#deployments")).to_contain_text("Solar Forecast")
     assert await window.page.evaluate("window.stays") is True
 
 
@@ -120,11 +120,11 @@ async def test_an_open_dialog_stays_though_its_button_goes(window: Window, publi
     await buys(publisher, email)
     page = window.page
     await window.goto(f"{HOME}/deployments")
-    await expect(page.locator("#deployments")).to_contain_text("Running", timeout=10_000)
+    await expect(page.locator("#deployments")).to_contain_text("Running")
     await page.get_by_role("button", name="Stop").first.click()
     await expect(page.get_by_role("dialog")).to_be_visible()
     await tell(publisher, DeploymentStatusChanged, email, 5, deployment_id=f"dep-{email}", status="deploying")
-    await expect(page.locator("#deployments .badge")).to_contain_text("Deploying", timeout=10_000)
+    await expect(page.locator("#deployments .badge")).to_contain_text("Deploying")
     await expect(page.get_by_role("dialog")).to_be_visible()
 
 

@@ -36,7 +36,7 @@ async def test_a_new_activity_comes_without_a_reload(window: Window, publisher: 
     await window.goto(f"{HOME}/activity")
     await window.page.evaluate("window.stays = true")
     await sees_product(publisher, email, "Solar Forecast")
-    await expect(window.page.locator("#timeline")).to_contain_text("Solar Forecast", timeout=5_000)
+    await expect(window.page.locator("#timeline")).to_contain_text("Solar Forecast")
     assert await window.page.evaluate("window.stays") is True
     await expect(window.page.locator("#announcer")).to_contain_text("Solar Forecast")
 
@@ -59,7 +59,7 @@ async def test_what_the_user_is_doing_stays(window: Window, publisher: Publisher
     top = await page.locator(f"#{item}").evaluate("element => element.getBoundingClientRect().top")
 
     await sees_product(publisher, email, "Solar Forecast")
-    await expect(page.locator("#timeline")).to_contain_text("Solar Forecast", timeout=5_000)
+    await expect(page.locator("#timeline")).to_contain_text("Solar Forecast")
 
     assert await page.locator(f"#{item} details").evaluate("details => details.open")
     assert await page.evaluate("document.activeElement.closest('.timeline-item')?.id") == item
@@ -75,22 +75,22 @@ async def test_somebody_else_sees_nothing_of_it(dashboard: Dashboard, publisher:
         for window in (ada, bob):
             await window.goto(f"{HOME}/activity")
         await sees_product(publisher, email, "Solar Forecast")
-        await expect(ada.page.locator("#timeline")).to_contain_text("Solar Forecast", timeout=5_000)
+        await expect(ada.page.locator("#timeline")).to_contain_text("Solar Forecast")
         await sees_product(publisher, f"bob-{email}", "Tide Tables")
-        await expect(bob.page.locator("#timeline")).to_contain_text("Tide Tables", timeout=5_000)
+        await expect(bob.page.locator("#timeline")).to_contain_text("Tide Tables")
         assert "Solar Forecast" not in await bob.page.content()
 
 
 async def test_the_balance_on_the_overview_follows_the_wallet(window: Window, publisher: Publisher, email: str) -> None:
     await window.register(email)
     await window.goto(HOME)
-    await expect(window.page.locator("main")).to_contain_text("500.00", timeout=20_000)  # the marketplace's welcome
+    await expect(window.page.locator("main")).to_contain_text("500.00")  # the marketplace's welcome
     line = WalletTransactionPosted.model_validate(
         {"user_email": email, "transaction_id": "tx-1", "sequence": 1_000, "kind": "top_up", "amount": "23.45"}
         | {"balance_after": "1523.45", "currency": "TFP"}
     )
     await publisher.event(WALLET, make_event(line, source="/tests", time=datetime.now(UTC) + timedelta(seconds=1)))
-    await expect(window.page.locator("main")).to_contain_text("1,523.45", timeout=5_000)
+    await expect(window.page.locator("main")).to_contain_text("1,523.45")
 
 
 async def test_without_a_connection_the_page_says_so_and_catches_up(
@@ -102,6 +102,6 @@ async def test_without_a_connection_the_page_says_so_and_catches_up(
     await expect(window.page.locator("#connection")).to_contain_text("offline")
     await sees_product(publisher, email, "Solar Forecast")
     await window.page.context.set_offline(False)
-    await expect(window.page.locator("#timeline")).to_contain_text("Solar Forecast", timeout=15_000)
+    await expect(window.page.locator("#timeline")).to_contain_text("Solar Forecast")
     await expect(window.page.locator("#connection")).to_be_hidden()
     window.complaints[:] = [each for each in window.complaints if "ERR_INTERNET_DISCONNECTED" not in each]

@@ -11,6 +11,7 @@ from playwright.async_api import Browser, ConsoleMessage, Page, Request, Respons
 
 HOME = "/dashboard/user"
 PASSWORD = "correct horse battery"
+PATIENCE_MS = 30_000
 Theme = Literal["light", "dark"]
 
 
@@ -94,7 +95,7 @@ class Dashboard:
         context = await self.browser.new_context(
             viewport={"width": width, "height": height}, color_scheme=theme, reduced_motion="reduce", **options
         )
-        context.set_default_timeout(15_000)
+        context.set_default_timeout(PATIENCE_MS)
         window = Window(await context.new_page(), self.url)
         window.watch()
         try:
