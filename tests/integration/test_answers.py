@@ -65,8 +65,10 @@ async def test_a_new_user_buys_and_after_a_kill_cancels(
         await ask(IDENTITY, UserRegistered(user_email=user))
         await eventually(lambda: ledger.exists() and said("wallet.transaction_posted.v1"), timeout=60)
         listed = [event["data"] for event in ledger_of(ledger) if event["type"] == "product.listed.v1"]
+        retired = {event["data"]["product_id"] for event in ledger_of(ledger) if event["type"] == "product.retired.v1"}
+        offers = [offer for offer in listed if offer["product_id"] not in retired]
         product = min(
-            (offer for offer in listed if offer["product_type"] == "service"), key=lambda offer: Decimal(offer["price"])
+            (offer for offer in offers if offer["product_type"] == "service"), key=lambda offer: Decimal(offer["price"])
         )
         await ask(
             COMMANDS,

@@ -203,7 +203,8 @@ async def test_timelines(
     ids = sorted([d["_id"] async for d in timeline.find({"user": ada.email})])
     await timeline.delete_many({"_id": {"$in": ids[::3]}})
     await timeline.update_many({"_id": {"$in": ids[1::3]}}, {"$set": {"description": "spoilt"}})
-    extra = {**(await timeline.find_one({"_id": ids[2]}) or {}), "_id": "e" * 32, "at": int(3e15)}
+    about = {"_id": "e" * 32, "at": int(3e15), "low": False}  # a low one of long ago is forbidden
+    extra = {**(await timeline.find_one({"_id": ids[2]}) or {}), **about}
     from_a_file = extra | {"_id": "f" * 32, "event": "", "at": 10**15}
     await timeline.insert_many([extra, from_a_file])
 
