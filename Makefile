@@ -6,7 +6,7 @@ UV := 0.13.9
 PARALLEL := $(if $(MONGO_URL)$(KAFKA_BOOTSTRAP_SERVERS),,-n auto --maxprocesses=4 --dist loadfile)
 IMAGES := activity purchases profile analytics gateway
 
-.PHONY: run test browser check format lint types bench schemas messages pictures lock clean
+.PHONY: run test browser check format lint types mutants bench schemas messages pictures lock clean
 .DEFAULT_GOAL := run
 
 .venv/.ready: requirements.lock pyproject.toml
@@ -37,6 +37,9 @@ lint: .venv/.ready
 
 types: .venv/.ready
 	@$(BIN)/mypy
+
+mutants: .venv/.ready ## plant one bug after the other, or the one that ONLY names, and see which the tests let pass
+	@$(BIN)/python -m tests.mutants.run $(ONLY)
 
 bench: .venv/.ready ## ratios against the bare libraries, in one run
 	@$(BIN)/python -m bench

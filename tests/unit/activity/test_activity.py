@@ -211,6 +211,12 @@ def test_one_event_of_two_users_is_two_activities() -> None:
     assert for_ada.id != for_bob.id
 
 
+def test_one_id_of_two_publishers_is_two_activities() -> None:
+    data = UserLoggedIn(user_email=ADA, session_id="s")
+    found = [activity_of(make_event(data, source=source, id="1", time=NOON)) for source in ("/one", "/two")]
+    assert len({activity.id for activity in found if activity}) == 2
+
+
 def test_what_a_page_reports_cannot_pose_as_anything_else() -> None:
     reported = ActivityReported(user_email=ADA, activity_type="cart_add", metadata={"thing": "x", "type": "purchase"})
     assert told(reported).type == "cart_add"

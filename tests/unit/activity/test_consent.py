@@ -46,6 +46,12 @@ def test_after_on_again_it_is_kept_from_then_on() -> None:
     assert [consent.allows(at(hour)) for hour in (1, 3, 4, 5)] == [False, False, True, True]
 
 
+def test_a_second_withdrawal_counts_as_the_first_did() -> None:
+    made = [choice(1, False), choice(2, True), choice(3, False)]
+    assert consent_of(made) == Consent(NEVER)
+    assert consent_of([*made, choice(4, True)]) == Consent(at(4))
+
+
 def test_of_two_choices_at_one_time_the_greater_id_is_the_later() -> None:
     assert consent_of([choice(1, False, "a"), choice(1, True, "b")]) == Consent(at(1))
     assert consent_of([choice(1, False, "b"), choice(1, True, "a")]) == Consent(NEVER)

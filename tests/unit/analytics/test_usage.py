@@ -38,6 +38,11 @@ def test_a_time_is_within_its_month_and_the_month_is_one_of_those_around_it(at: 
     assert preceding(following(month)) == month
 
 
+def test_a_month_begins_by_the_users_clock() -> None:
+    at = datetime(2026, 1, 31, 20, tzinfo=UTC)
+    assert [month_of(at, ZoneInfo(name)) for name in ("Asia/Tokyo", "UTC")] == ["2026-02", "2026-01"]
+
+
 def test_an_unknown_zone_counts_as_utc() -> None:
     assert zone_of("Mars/Olympus") == zone_of(None) == zone_of("../etc/passwd") == UTC_ZONE
 

@@ -133,6 +133,14 @@ def test_it_is_fresh_until_it_is_too_old() -> None:
     assert cache.last_known("ada", "profile") == part(1)
 
 
+def test_users_have_parts_of_their_own() -> None:
+    cache = Cache()
+    cache.trust()
+    cache.keep("ada", "profile", cache.ask("ada", "profile", 0), part(1), 0)
+    cache.ask("bob", "profile", 0)
+    assert cache.last_known("bob", "profile") is None
+
+
 def test_a_change_leaves_the_bytes_and_a_late_answer_does_not_replace_a_later_one() -> None:
     cache = Cache()
     cache.trust()

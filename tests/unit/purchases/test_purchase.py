@@ -172,9 +172,24 @@ def test_any_order_and_any_duplicates_give_the_same_state(told: list[list[Fact]]
     assert state_of(shuffled) == state_of(facts)
 
 
+def test_what_comes_again_changes_nothing() -> None:
+    told = [*created(0), *moved("active", 1)]
+    assert not merge(state_of(told), told)
+
+
+def test_of_two_moves_at_one_time_the_greater_id_is_the_later_in_any_order() -> None:
+    def told(id: str, status: PurchaseStatus) -> list[Fact]:
+        data = PurchaseStatusChanged(user_email=ADA, purchase_id="pur-1", status=status)
+        return facts_of(make_event(data, source="/shop", id=id, time=START))
+
+    one, other = told("a", "active"), told("b", "cancelled")
+    assert purchase.status(state_of(one, other)) == purchase.status(state_of(other, one)) == "cancelled"
+
+
 def test_a_history_without_end_keeps_its_newest_moves() -> None:
     moves = [moved("active" if hour % 2 else "suspended", hour) for hour in range(300)]
     forwards, backwards = state_of(*moves), state_of(*reversed(moves))
     assert forwards == backwards
     assert len(forwards["members"]["history"]) == 200
+    assert purchase.history_of(forwards)[0]["at"] == "2026-03-05T04:00:00Z", "the hundredth hour"
     assert purchase.status(forwards) == "active"
