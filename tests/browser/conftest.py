@@ -60,11 +60,14 @@ async def opened(stack: Up, browser: Browser) -> Dashboard:
     async with dashboard.window() as window:
         await window.sign_in(*dashboard.demo)
 
-        async def is_all_there() -> bool:
-            await window.goto(f"{HOME}/analytics")
-            return await window.page.locator("figure svg").count() > 0
+        seen = [""]
 
-        await eventually(is_all_there, timeout=180, interval=1, what="the demo user's history is there")
+        async def is_all_there() -> bool:
+            await window.goto(HOME)
+            seen.append(await window.page.locator(".stat .value").first.inner_text())
+            return seen[-1] == seen[-2] and not seen[-1].startswith("0.00")
+
+        await eventually(is_all_there, timeout=180, interval=2, what="this month's spending is there and stands")
     return dashboard
 
 
