@@ -168,7 +168,10 @@ async def stored(kafka: str, service: str) -> None:
 async def while_events_come(
     plan: Plan, kafka: str, client: Client, person: Person, count: Callable[[], Awaitable[int]]
 ) -> Report:
-    """Rebuilds while the person lives on, and somebody reads: the list never gets shorter."""
+    """Rebuilds while the person lives on, and somebody reads: the list never gets shorter.
+
+    What changed all the while is settled by another run, once it is calm.
+    """
     done = asyncio.Event()
     telling = asyncio.create_task(goes_on(person, done))
     async with watching(count) as seen:
@@ -181,6 +184,9 @@ async def while_events_come(
     # one read alone may miss a document whose place in the index moves beside it, with a rebuild or without
     assert [turn for turn in zip(seen, seen[1:], seen[2:], strict=False) if max(turn[1:]) < turn[0]] == []
     assert len(seen) > 5
+    calm = await rebuilt(plan, kafka, client)
+    assert calm.left
+    assert not any(counts.changing for counts in calm.left.values())
     return report
 
 
@@ -218,7 +224,6 @@ async def test_timelines(
     assert report.left["activities"].different >= len(ids[1::3])
     assert report.left["activities"].missing >= len(ids[::3])
     assert report.left["activities"].extra >= 1
-    assert not report.left["activities"].changing
     await activity_consumer.apply(ActivityStore(database, 1_000), _events(ada))
     expected = await things_of(database, ada.email, ("activities", "choices"))
     found = await things_of(client["activity"], ada.email, ("activities", "choices"))
@@ -273,7 +278,6 @@ async def test_purchases(
     plan = purchases_plan(client, {**client_settings, **vault_keys}, mongo_url)
     report = await while_events_come(plan, kafka, client, ada, listed)
     assert report.left
-    assert not any(counts.changing for counts in report.left.values())
     collections = [part.collection for part in plan.parts]
     told = [*_events(ada)]
     oracle = Vault(database, Keks.parse(SecretStr(str(vault_keys["credentials_keks"]))), unsealer)
@@ -325,7 +329,6 @@ async def test_analytics(
     plan = analytics_plan(client, client_settings, mongo_url)
     report = await while_events_come(plan, kafka, client, ada, listed)
     assert report.left
-    assert not any(counts.changing for counts in report.left.values())
     collections = [part.collection for part in plan.parts]
     stores = (AnalyticsStore(database), Presences(database), Catalogue(database), Notifications(database))
     await analytics_consumer.apply(*stores, _events(ada))
