@@ -23,6 +23,9 @@ from shared.contracts.credentials import AccessCredentials, seal_for
 from shared.contracts.identity import UserErased
 from shared.contracts.reading import AnyEvent, Ignored, Poison, Reader
 from shared.contracts.topics import COMMANDS, IDENTITY
+from shared.plumbing import consumers, tracing
+from shared.plumbing import header_names as header_names  # see there
+from shared.plumbing.tracing import trace_of
 
 GROUP = "marketplace-simulator"
 _POLL_MS = 200
@@ -71,7 +74,7 @@ async def answering(
             leaving.set()
             await task
     finally:
-        await consumer.stop()
+        await consumers.stop(consumer)
 
 
 async def _answer(
@@ -99,10 +102,13 @@ def _in_turn(event: AnyEvent) -> tuple[bool, datetime]:
 
 
 async def _answer_all(events: list[AnyEvent], desk: Desk, publisher: Publisher, save: Callable[[], None]) -> None:
-    entries = [entry for event in events for entry in desk.answer(event, _now())]
+    answers = [(event, desk.answer(event, _now())) for event in events]
     save()
-    for topic, event in entries:
-        await publisher.send(topic, event)
+    for event, entries in answers:
+        asked_on = COMMANDS if type(event.data) in COMMANDS.payloads else IDENTITY
+        with tracing.current().taking(asked_on.name, trace_of(event)):
+            for topic, answer in entries:
+                await publisher.send(topic, answer)
     await publisher.settle()
     for event in events:
         desk.acknowledged(event)

@@ -23,6 +23,7 @@ from mycelium.simulator.run import Run
 from mycelium.simulator.scenario import Scenario
 from mycelium.simulator.state import State, StateError
 from shared.contracts.types import UtcTime, normalise_email
+from shared.plumbing import tracing
 
 _AWARE: TypeAdapter[datetime] = TypeAdapter(UtcTime)
 _EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
@@ -31,13 +32,14 @@ _console = Console(stderr=True)
 
 @dataclass(frozen=True)
 class Options:
-    """How a scenario is published: where, how fast, and for how many seconds live."""
+    """How a scenario is published: where, how fast, for how many seconds live, and who is sent the traces of that."""
 
     member: Member
     idempotence: bool
     rate: float
     live: float
     state_file: Path | None
+    collector: str
 
 
 def _time(text: str) -> datetime:
@@ -94,6 +96,7 @@ def simulate(
     idempotence: Annotated[bool, typer.Option(envvar="KAFKA_ENABLE_IDEMPOTENCE", hidden=True)] = True,
     session_timeout: Annotated[int, typer.Option(envvar="KAFKA_SESSION_TIMEOUT_MS", hidden=True)] = 10_000,
     heartbeat: Annotated[int, typer.Option(envvar="KAFKA_HEARTBEAT_INTERVAL_MS", hidden=True)] = 3_000,
+    collector: Annotated[str, typer.Option(envvar="OTEL_EXPORTER_OTLP_ENDPOINT", hidden=True)] = "",
 ) -> None:
     """Publish a marketplace with its users: months of history, then live events. While live, it answers commands.
 
@@ -113,7 +116,8 @@ def simulate(
     try:
         kept, resumed = _state(state, scenario, is_until_given=until is not None)
         with ledger.open("ab" if resumed else "wb", buffering=0) if ledger else nullcontext() as lines:
-            options = Options(Member(kafka, session_timeout, heartbeat, jwks), idempotence, rate, live, state)
+            member = Member(kafka, session_timeout, heartbeat, jwks)
+            options = Options(member, idempotence, rate, live, state, collector)
             asyncio.run(_run(dataclasses.replace(scenario, until=kept.until), kept, options, lines))
     except (StateError, OSError) as error:
         _fail(str(error))
@@ -148,7 +152,9 @@ async def _run(scenario: Scenario, kept: State, options: Options, ledger: Binary
         with _progress(scenario) as show:
             finished = await run.history(show)
         if finished and options.live:
+            tracing.start("simulator", options.collector)
             await run.live(options.live, answering(options.member, run.desk, publishing, run.save, stop))
+    tracing.stop()
     if _console.is_terminal:
         _console.print(f"{publishing.count:,} events published")
 

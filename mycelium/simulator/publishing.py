@@ -12,6 +12,7 @@ from mycelium.simulator.diary import Entry
 from shared.contracts.envelope import CONTENT_TYPE_HEADER
 from shared.contracts.reading import AnyEvent
 from shared.contracts.topics import Topic
+from shared.plumbing import tracing
 from shared.plumbing.topics import ensure_topics
 
 _MAX_IN_FLIGHT = 2_000
@@ -32,9 +33,10 @@ class Publisher:
 
     async def send(self, topic: Topic, event: AnyEvent) -> None:
         """Hands one event to the broker; it is acknowledged later. Raises KafkaError if one sent before failed."""
-        value, key = event.to_json(), event.subject.encode()
         async with self._turn:
-            sent = await self._producer.send(topic.name, value, key=key, headers=[CONTENT_TYPE_HEADER])
+            with tracing.current().sending(topic.name, [event]) as [told]:
+                value, key = told.to_json(), told.subject.encode()
+                sent = await self._producer.send(topic.name, value, key=key, headers=[CONTENT_TYPE_HEADER])
             self._in_flight.append((sent, b'%b,"topic":"%b"}\n' % (value[:-1], topic.name.encode())))
             while self._in_flight and (len(self._in_flight) > _MAX_IN_FLIGHT or self._in_flight[0][0].done()):
                 await self._settle_oldest()

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from shared.contracts.types import Section
+from shared.plumbing.tracing import Trace
 
 _MOST_USERS: Final = 50_000
 _PLACE = re.compile(r"(\d{1,5})-(-1|\d{1,18})-(\d{1,18})", re.ASCII)
@@ -37,11 +38,12 @@ class Place(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A section has new content, true as of `as_of` (RFC 3339)."""
+    """A section has new content, true as of `as_of` (RFC 3339); `trace` is where that is followed, if it is."""
 
     place: Place
     section: Section
     as_of: str
+    trace: Trace | None = None
 
 
 @dataclass(slots=True)

@@ -35,7 +35,7 @@ from services.gateway.settings import Settings
 from services.gateway.stream import Streams
 from services.gateway.tokens import AccessTokens
 from services.gateway.updates import Updates
-from shared.plumbing import health, problems
+from shared.plumbing import health, problems, tracing
 from shared.plumbing.dead_letter_desk import Desk
 from shared.plumbing.internal_auth import InternalTokens
 from shared.plumbing.publish import Publisher
@@ -104,6 +104,7 @@ def build_app(settings: Settings) -> FastAPI:
         separate_input_output_schemas=False,  # a member with a default may be missing in an answer, too
         generate_unique_id_function=lambda route: route.name,
         lifespan=runtime.lifespan,
+        telemetry=tracing.FASTAPI_OFF,
     )
     app.state.runtime, app.state.parts, app.state.streams = runtime, parts, streams
     app.add_middleware(NoCrossSite)

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Sequence
+from types import SimpleNamespace
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Depends, Header, Response
@@ -19,9 +20,11 @@ from shared.contracts.types import Section
 from shared.plumbing import metrics
 
 _PATH: Final = f"{PREFIX}/overview"
+_ROUTE: Final = SimpleNamespace(path=_PATH)  # as the framework leaves it for those that measure
 _HEADERS = {"Cache-Control": "private, no-cache"}
 _STILL: Final = [(name.lower().encode(), value.encode()) for name, value in _HEADERS.items()]
 _SAID: Final = _HEADERS | {"Content-Type": "application/json"}  # what a 304 leaves out, the client has from before
+_MOST_TAGS: Final = 1_000
 _ORDER: Final[Sequence[Service]] = tuple(SECTIONS)
 _MEMBERS: Final[Sequence[tuple[str, int, bytes]]] = tuple(
     (name, _ORDER.index(service), nothing)
@@ -78,10 +81,12 @@ class ReadyOverviews:
         started, parts = time.perf_counter(), None
         if scope["type"] == "http" and scope["path"] == _PATH and scope["method"] == "GET" and not refusal(scope):
             headers = dict(scope["headers"])
-            parts = self._ready(headers.get(b"authorization", b""))
+            if len(headers.get(b"if-none-match", b"")) <= _MOST_TAGS:
+                parts = self._ready(headers.get(b"authorization", b""))
         if parts is None:
             await self._app(scope, receive, send)
             return
+        scope["route"] = _ROUTE
         tag, given = etag(parts), headers.get(b"if-none-match")
         status = 304 if given and is_known(given.decode("latin-1"), tag) else 200
         body, head = b"", [*_STILL, (b"etag", tag.encode())]
@@ -101,7 +106,7 @@ class ReadyOverviews:
 
 _IfNoneMatch = Annotated[
     str | None,
-    Header(alias="If-None-Match", max_length=1_000, description="An `ETag` that you have; 304 if it still holds."),
+    Header(alias="If-None-Match", max_length=_MOST_TAGS, description="An `ETag` that you have; 304 if it still holds."),
 ]
 _TAGGED = {"ETag": {"schema": {"type": "string"}, "description": "Of what it says.", "example": 'W/"f5a1f09cf42b"'}}
 

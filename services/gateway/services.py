@@ -13,6 +13,7 @@ from cachetools import TTLCache
 from fastapi import Response
 from yarl import URL
 
+from services.gateway.asking_traced import trace_configs
 from services.gateway.breaker import Breaker
 from shared.plumbing import metrics
 from shared.plumbing.internal_auth import LIFETIME_SECONDS, InternalTokens
@@ -66,6 +67,7 @@ class Services:
                 limit=0, limit_per_host=_CONNECTIONS_PER_SERVICE, keepalive_timeout=_KEEP_ALIVE_SECONDS
             ),
             cookie_jar=aiohttp.DummyCookieJar(),
+            trace_configs=trace_configs(),
         )
 
     async def close(self) -> None:

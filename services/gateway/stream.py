@@ -8,7 +8,7 @@ done it is told to `reset`, which means: read everything anew.
 import asyncio
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Annotated, Any, Final
 
@@ -20,13 +20,15 @@ from services.gateway.description import BAD_TOKEN, PREFIX, Responses, invalid, 
 from services.gateway.sessions import Bearer, Cookie, Sessions
 from services.gateway.tokens import Identity
 from shared.contracts.types import Section
-from shared.plumbing import metrics
+from shared.plumbing import metrics, tracing
 from shared.plumbing.problems import ProblemError
+from shared.plumbing.tracing import Trace
 from shared.plumbing.waiting import set_within
 
 RETRY_MS, HEARTBEAT_SECONDS, CHECK_SECONDS = 2_000, 15.0, 60.0
 MOST_OF_A_USER, MOST_OF_ALL = 20, 5_000
 _STUCK_SECONDS: Final = 30.0
+_MOST_FOLLOWED: Final = 64  # traces of what a slow client is told at once
 _CHECKED_AT_ONCE: Final = 16
 _BUSY = ProblemError(
     503, "busy", "There are too many open streams; try again in a moment.", headers={"Retry-After": "5"}
@@ -40,12 +42,14 @@ _EXAMPLE = (
 class Stream:
     """What the client of one connection has still to be told. `place` is the last place of what it was given to tell.
 
-    Without one there is nothing that it could go on from.
+    Without one there is nothing that it could go on from. `traces` is where that is followed which `next` gave last.
     """
 
     def __init__(self, identity: Identity, token: str, place: Place | None) -> None:
         self.identity, self.token, self.place = identity, token, place
         self.has_ended = False
+        self.traces: Sequence[Trace] = ()
+        self._followed: list[Trace] = []
         self._pending: dict[Section, Change] = {}
         self._reset: Place | None = None
         self._text = f"retry: {_retry_ms()}\n" + (f"id: {place}\n" if place else "") + "\n"
@@ -58,6 +62,8 @@ class Stream:
         """The client is to know of this change."""
         self._pending[change.section] = change
         self.place = change.place
+        if change.trace:
+            self._followed = [*self._followed[1 - _MOST_FOLLOWED :], change.trace]
         self._wake.set()
 
     def reset(self, place: Place) -> None:
@@ -88,6 +94,7 @@ class Stream:
             data = f'{{"section":"{change.section}","as_of":"{change.as_of}"}}'
             text += f"event: section\nid: {change.place}\ndata: {data}\n\n"
         self._pending.clear()
+        self.traces, self._followed = self._followed, []
         return text.encode() or b":\n\n"
 
 
@@ -220,8 +227,9 @@ class EventStream(Response):
             await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
             while not self._stream.has_ended:
                 body = await self._stream.next()
-                async with asyncio.timeout(_STUCK_SECONDS):
-                    await send({"type": "http.response.body", "body": body, "more_body": True})
+                with tracing.current().writing(self._stream.traces):
+                    async with asyncio.timeout(_STUCK_SECONDS):
+                        await send({"type": "http.response.body", "body": body, "more_body": True})
             with suppress(TimeoutError):
                 async with asyncio.timeout(_STUCK_SECONDS):
                     await send({"type": "http.response.body", "body": b"", "more_body": False})

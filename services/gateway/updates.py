@@ -8,6 +8,7 @@ counts as fresh. When it goes on it begins anew, and every stream goes on from t
 import asyncio
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final
 
@@ -23,10 +24,11 @@ from shared.contracts.envelope import Event
 from shared.contracts.reading import Reader
 from shared.contracts.times import microseconds, rfc3339
 from shared.contracts.topics import UPDATES
-from shared.plumbing import metrics
+from shared.plumbing import consumers, metrics, tracing
 from shared.plumbing.logs import get
 from shared.plumbing.publish import Record
 from shared.plumbing.settings import ProcessSettings
+from shared.plumbing.tracing import trace_of
 from shared.plumbing.waiting import set_within
 
 _POLL_MS, _MOST_RECORDS = 250, 500
@@ -86,7 +88,7 @@ class Updates:
                     await asyncio.wait_for(kafka.topics(), _CHECK_SECONDS)
                     checked_at = time.monotonic()
         finally:
-            await kafka.stop()
+            await consumers.stop(kafka)
 
     async def _is_at_the_end(self, kafka: AIOKafkaConsumer, changes: Changes) -> bool:
         """Whether all that there was has been read; then every partition is known, the empty ones too."""
@@ -108,12 +110,14 @@ class Updates:
             changes.passed(place)
             return
         said = event.data
-        change = Change(place, said.section, rfc3339(microseconds(said.as_of)))
-        changes.add(said.user_email, change)
+        change = Change(place, said.section, rfc3339(microseconds(said.as_of)), trace_of(event))
         if self._is_following:
-            self._parts.section_changed(said.user_email, said.section)
-            self._streams.tell(said.user_email, change)
+            with tracing.current().taking(record.topic, change.trace) as trace:
+                change = replace(change, trace=trace)
+                self._parts.section_changed(said.user_email, said.section)
+                self._streams.tell(said.user_email, change)
             metrics.UPDATE_SECONDS.observe(max(0.0, (datetime.now(UTC) - said.as_of).total_seconds()))
+        changes.add(said.user_email, change)
 
     def _say(self, *, following: bool) -> None:
         if following:

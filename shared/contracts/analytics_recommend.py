@@ -83,12 +83,14 @@ class RecommendationsQuery(BaseModel):
 class Evidence(BaseModel):
     """What a reason rests on: the user's own products, or the product itself, and how many times or people.
 
-    `count` of people is of 5 or more others, and null where there are fewer or nothing was counted.
+    `count` of people is of 5 or more others, and null where there are fewer or nothing was counted. `kind` and `count`
+    say what the reason says, with `params`.
     """
 
     kind: EvidenceKind
     product_ids: list[str]
     count: int | None
+    params: dict[str, str] = {}
 
 
 class ProductRecommendation(BaseModel):
@@ -114,6 +116,9 @@ class ProductRecommendations(BaseModel):
 
 
 Measure = Literal["monthly_spending", "uptime", "ratings_given"]
+BenchmarkCode = Literal[
+    "compared", "nothing_bought", "nothing_running", "nothing_rated", "too_few_others", "group_changing"
+]
 
 
 class Benchmark(BaseModel):
@@ -121,6 +126,7 @@ class Benchmark(BaseModel):
 
     `value` is TFP a month over the last three closed months, percent, or 1 to 5. `percentile` is the share of the
     others with less, in steps of 5; where it is null, `text` says why. `others` is rounded down to tens (20, 30, …).
+    `text` is English; `code` says the same.
     """
 
     measure: Measure
@@ -129,6 +135,7 @@ class Benchmark(BaseModel):
     others: int | None
     as_of: datetime | None
     text: str
+    code: BenchmarkCode
 
 
 class Benchmarks(BaseModel):

@@ -180,18 +180,35 @@ class SavingCommand(BaseModel):
     body: dict[str, Any]  # Any: JSON
 
 
+IdeaKind = Literal[
+    "annual_billing", "idle_deployment", "oversized_deployment", "duplicate_product", "cheaper_offer", "unused_renewal"
+]
+IdeaReason = Literal[
+    "annual_price",
+    "usual_discount",
+    "renews_monthly",
+    "mean_load",
+    "counts_as_idle",
+    "half_costs_half",
+    "used_less",
+    "costs_less",
+    "ratings",
+    "not_both_rated",
+    "same_name",
+    "same_category",
+    "hours_used",
+]
+
+
 class SpendingRecommendation(BaseModel):
-    """An idea to spend less: `potential_savings` per year, how sure it is (0 to 1), and what it takes."""
+    """An idea to spend less: `potential_savings` per year, how sure it is (0 to 1), and what it takes.
+
+    `title`, `description` and `reasons` are English; `type_` and `reason_codes`, in the order of the reasons, say the
+    same with `params`.
+    """
 
     id: str
-    type_: Literal[
-        "annual_billing",
-        "idle_deployment",
-        "oversized_deployment",
-        "duplicate_product",
-        "cheaper_offer",
-        "unused_renewal",
-    ]
+    type_: IdeaKind
     title: str
     description: str
     potential_savings: str
@@ -201,6 +218,8 @@ class SpendingRecommendation(BaseModel):
     reasons: list[str]
     evidence: list[str]
     command: SavingCommand | None
+    reason_codes: list[IdeaReason] = []
+    params: dict[str, str] = {}
 
 
 class SpendingRecommendations(BaseModel):

@@ -10,7 +10,13 @@ P = TypeVar("P", bound=Payload)
 
 
 def make_event(
-    data: P, *, source: str, id: str | None = None, time: datetime | None = None, traceparent: str | None = None
+    data: P,
+    *,
+    source: str,
+    id: str | None = None,
+    time: datetime | None = None,
+    traceparent: str | None = None,
+    tracestate: str | None = None,
 ) -> Event[P]:
     """The event that carries `data`, about its key. `time` is aware (default: now), `id` a fresh UUID unless given.
 
@@ -24,5 +30,6 @@ def make_event(
         time=time or datetime.now(UTC),
         subject=data.key,
         traceparent=traceparent,
+        tracestate=tracestate,
         data=data,
     )

@@ -10,7 +10,7 @@ from typing import Annotated, ClassVar, Generic, Literal, Self, TypeVar, cast
 import orjson
 from pydantic import BaseModel, ConfigDict, StringConstraints, create_model, model_validator
 
-from shared.contracts.types import Email, Id, Traceparent, UtcTime
+from shared.contracts.types import Email, Id, Traceparent, Tracestate, UtcTime
 
 STRUCTURED = "application/cloudevents+json"
 CONTENT_TYPE_HEADER = ("content-type", f"{STRUCTURED}; charset=UTF-8".encode())
@@ -62,6 +62,7 @@ class Event(BaseModel, Generic[P]):
     time: UtcTime
     subject: Annotated[str, StringConstraints(min_length=1, max_length=1024)]
     traceparent: Traceparent = None
+    tracestate: Tracestate = None
     data: P
 
     @model_validator(mode="after")

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from shared.contracts.reading import PoisonReason
+from shared.contracts.types import UtcTime
 
 ServiceWithLetters = Literal["activity", "purchases", "profile", "analytics"]
 State = Literal["open", "retried", "discarded"]
@@ -127,7 +128,7 @@ class DeadLetterQuery(BaseModel):
     reason: Reason | None = None
     topic: Annotated[str, StringConstraints(max_length=249)] | None = None
     state: State | None = None
-    since: Annotated[datetime, Field(json_schema_extra={"format": "date-time"})] | None = None
+    since: UtcTime | None = None
     limit: Annotated[int, Field(ge=1, le=200)] = 50
     cursor: LetterIdText | None = None
 

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field
 
-from shared.contracts.analytics_recommend import CatalogProduct
+from shared.contracts.analytics_recommend import CatalogProduct, Evidence
 from shared.contracts.analytics_views import SpendingRecommendation
 from shared.contracts.profiles import Layout, Theme
 from shared.contracts.purchase_views import Deployment, Wallet
@@ -71,11 +71,12 @@ class BiggestChange(BaseModel):
 
 
 class SuggestedProduct(BaseModel):
-    """A product that the user might want, and the strongest reason for it."""
+    """A product that the user might want, and the strongest reason for it; `evidence` is what that rests on."""
 
     product: CatalogProduct
     reason: str
     confidence: float
+    evidence: Evidence | None = None
 
 
 class OverviewInsights(BaseModel):

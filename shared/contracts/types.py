@@ -23,6 +23,7 @@ from pydantic import (
 _EMAIL = re.compile(r"[^@\s\x00-\x1f\x7f]+@[^@\s\x00-\x1f\x7f]+")
 _RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}", re.ASCII)
+_TRACESTATE = re.compile(r"[\x20-\x7e]{1,512}", re.ASCII)
 _DECIMAL = re.compile(r"[+-]?\d{1,40}(\.\d{1,40})?([eE][+-]?\d{1,2})?", re.ASCII)
 _PLAIN_DECIMAL = r"[0-9]{1,16}(\.[0-9]{1,18})?"  # the 34 digits of a BSON Decimal128
 _MONEY = re.compile(f"-?{_PLAIN_DECIMAL}")
@@ -85,9 +86,14 @@ def _traceparent(value: object) -> object:
     return value if isinstance(value, str) and _TRACEPARENT.fullmatch(value) else None
 
 
+def _tracestate(value: object) -> object:
+    return value if isinstance(value, str) and _TRACESTATE.fullmatch(value) else None
+
+
 Email = Annotated[str, AfterValidator(normalise_email), Field(json_schema_extra={"format": "email"})]
 UtcTime = Annotated[datetime, BeforeValidator(rfc3339)]
 Traceparent = Annotated[str | None, BeforeValidator(_traceparent)]
+Tracestate = Annotated[str | None, BeforeValidator(_tracestate)]
 
 Id = Annotated[str, StringConstraints(min_length=1, max_length=256, pattern=r"^[^\x00-\x1f\x7f]+$")]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=500)]

@@ -21,15 +21,17 @@ from aiokafka.structs import TopicPartition
 from shared.contracts.reading import AnyEvent, Poison, Reader
 from shared.contracts.topics import Topic
 from shared.contracts.types import Section
-from shared.plumbing import metrics
+from shared.plumbing import consumers, metrics, tracing
 from shared.plumbing.batch import Batch, names_the_gone
 from shared.plumbing.erasure import Erasure
 from shared.plumbing.logs import get
 from shared.plumbing.publish import Publisher, Record
 from shared.plumbing.settings import ServiceSettings
+from shared.plumbing.tracing import Causes, Following
 from shared.plumbing.waiting import set_within
 
 _POLL_MS = 250
+_ANSWER_SECONDS = 2
 _BACK_OFF_SECONDS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)  # the last one repeats
 _log = get(__name__)
 
@@ -120,32 +122,44 @@ class Consumer:
                     await self._process(kafka, fetched)
         finally:
             self._kafka, self._in_flight = None, 0
-            await kafka.stop()
+            await consumers.stop(kafka)
 
     async def _process(self, kafka: AIOKafkaConsumer, fetched: Mapping[TopicPartition, Sequence[Record]]) -> None:
         started = time.perf_counter()
         self._in_flight = sum(len(records) for records in fetched.values())
-        batch = Batch.of(self._reader, (record for records in fetched.values() for record in records))
-        if not await self._until_it_succeeds(lambda attempt: self._settle(batch, attempt)):
-            return
-        await self._commit(kafka, {partition: records[-1].offset + 1 for partition, records in fetched.items()})
+        with tracing.current().batch(self._service, self._in_flight) as following:
+            if not await self._consume(kafka, fetched, following):
+                return
         metrics.BATCH_RECORDS.observe(self._in_flight)
         metrics.BATCH_SECONDS.observe(time.perf_counter() - started)
         self._processed += self._in_flight
         self._in_flight = 0
 
-    async def _settle(self, came: Batch, attempt: int) -> None:
-        await self._erasure.take_note(came.notes)
-        ids = self._erasure.ids(came.users, (record for record, _ in came.poison))
-        batch = came.without_the_gone(await self._erasure.tombstones(ids))
-        stored = await self._apply(batch.events) if batch.events else Stored(0, 0)
-        now = datetime.now(UTC)
-        gone = await self._erasure.erase_what_slipped_in(ids)
-        unusable = [*batch.poison, *((batch.records[place], why) for place, why in stored.poison.items())]
-        await self._publisher.dead_letters([p for p in unusable if not names_the_gone(p[0], gone)], attempt)
-        if unusable or attempt > 1:
-            await self._erasure.remove_dead_letters_of_the_gone(ids)
-        await self._publisher.sections_changed((each for each in stored.changed if each[0] not in gone), now)
+    async def _consume(
+        self, kafka: AIOKafkaConsumer, fetched: Mapping[TopicPartition, Sequence[Record]], following: Following
+    ) -> bool:
+        """The four steps; False if the process is to stop before they could be done."""
+        batch = Batch.of(self._reader, (record for records in fetched.values() for record in records))
+        causes = following.causes(batch)
+        if not await self._until_it_succeeds(lambda attempt: self._settle(batch, causes, attempt)):
+            return False
+        await self._commit(kafka, {partition: records[-1].offset + 1 for partition, records in fetched.items()})
+        return True
+
+    async def _settle(self, came: Batch, causes: Causes, attempt: int) -> None:
+        with tracing.current().step("store"):
+            await self._erasure.take_note(came.notes)
+            ids = self._erasure.ids(came.users, (record for record, _ in came.poison))
+            batch = came.without_the_gone(await self._erasure.tombstones(ids))
+            stored = await self._apply(batch.events) if batch.events else Stored(0, 0)
+            now = datetime.now(UTC)
+            gone = await self._erasure.erase_what_slipped_in(ids)
+        with tracing.current().step("publish"):
+            unusable = [*batch.poison, *((batch.records[place], why) for place, why in stored.poison.items())]
+            await self._publisher.dead_letters([p for p in unusable if not names_the_gone(p[0], gone)], attempt)
+            if unusable or attempt > 1:
+                await self._erasure.remove_dead_letters_of_the_gone(ids)
+            await self._publisher.sections_changed((c for c in stored.changed if c[0] not in gone), now, causes)
         _count(batch, stored, now)
 
     async def _until_it_succeeds(self, work: Callable[[int], Awaitable[None]]) -> bool:
@@ -170,7 +184,8 @@ class Consumer:
     async def _commit(self, kafka: AIOKafkaConsumer, offsets: dict[TopicPartition, int]) -> None:
         """A partition that was taken away meanwhile is its new owner's to commit; its records change nothing there."""
         try:
-            await kafka.commit(offsets)
+            with tracing.current().step("commit"):
+                await kafka.commit(offsets)
         except (CommitFailedError, IllegalStateError) as error:
             _log.info("commit_after_rebalance", error=type(error).__name__)
 
@@ -198,26 +213,34 @@ class Consumer:
         return behind
 
     async def is_stuck(self) -> bool:
-        """Whether this member, though connected and without a fault to wait out, holds nothing or does not move.
+        """Whether this member holds nothing or does not move, though there is a broker and no fault to wait out.
 
         Compares with the previous call: call it about once a second.
         """
         moved, self._seen = self._seen != self._processed, self._processed
-        if self._kafka is None or self._fault:
+        if (kafka := self._kafka) is None or self._fault:
             return False
-        return not self._kafka.assignment() or (not moved and bool(await self.lag()))
+        idle = not kafka.assignment() or (not moved and bool(await self.lag()))
+        return idle
 
     async def trouble(self) -> str | None:
         """Why this member cannot do its work right now, in plain words; None if it can."""
         kafka = self._kafka
         if self._fault or kafka is None:
             return self._fault or "not connected yet"
-        try:
-            async with asyncio.timeout(2):
-                await kafka.topics()
-        except (TimeoutError, KafkaError):
+        if not await _answers(kafka):
             return "the broker does not answer"
         return None if kafka.assignment() else "no partition is assigned"
+
+
+async def _answers(kafka: AIOKafkaConsumer) -> bool:
+    """Whether there is a broker."""
+    try:
+        async with asyncio.timeout(_ANSWER_SECONDS):
+            await kafka.topics()
+    except (TimeoutError, KafkaError):
+        return False
+    return True
 
 
 class _Delays:

@@ -11,6 +11,8 @@ from typing import Any
 
 import structlog
 
+from shared.plumbing import tracing
+
 Logger = structlog.stdlib.BoundLogger
 EventDict = MutableMapping[str, Any]  # structlog's own signature
 
@@ -23,7 +25,7 @@ def configure(service: str, level: str) -> None:
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         _without_exception_messages,
-        lambda _logger, _method, event: {"service": service, **event},
+        lambda _logger, _method, event: {"service": service, **tracing.current().ids(), **event},
     ]
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],

@@ -14,10 +14,11 @@ from pymongo.errors import PyMongoError
 
 from shared.contracts.envelope import CONTENT_TYPE_HEADER, Event, Payload
 from shared.contracts.topics import Topic
-from shared.plumbing import metrics
+from shared.plumbing import metrics, tracing
 from shared.plumbing.logs import get
 from shared.plumbing.mongo import Database, Document
 from shared.plumbing.publish import Publisher
+from shared.plumbing.tracing import Trace, trace_of
 from shared.plumbing.waiting import set_within
 
 INDEX = IndexModel([("outbox.id", 1)], name="outbox", sparse=True)
@@ -30,7 +31,9 @@ _log = get(__name__)
 
 def entry(topic: Topic, event: Event[Payload]) -> Document:
     """The element of an `outbox` array that makes the relay publish `event` on `topic`."""
-    return {"id": event.id, "topic": topic.name, "key": event.subject, "value": event.to_json()}
+    event = tracing.current().made_here(event)
+    told = {"id": event.id, "topic": topic.name, "key": event.subject, "value": event.to_json()}
+    return told | {"trace": list(trace)} if (trace := trace_of(event)) else told
 
 
 class Relay:
@@ -84,8 +87,10 @@ class Relay:
     async def _publish(self, collection: Any, documents: list[Document]) -> None:  # Any: a driver's collection
         for document in documents:
             entries = document["outbox"]
-            await self._publisher.records(
-                (e["topic"], e["key"].encode(), e["value"], (CONTENT_TYPE_HEADER,)) for e in entries
-            )
+            followed = [(e["topic"], Trace(*e["trace"])) for e in entries if "trace" in e]
+            with tracing.current().relaying(followed):
+                await self._publisher.records(
+                    (e["topic"], e["key"].encode(), e["value"], (CONTENT_TYPE_HEADER,)) for e in entries
+                )
             published = {"$in": [e["id"] for e in entries]}
             await collection.update_one({"_id": document["_id"]}, {"$pull": {"outbox": {"id": published}}})

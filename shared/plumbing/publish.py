@@ -14,8 +14,10 @@ from shared.contracts.envelope import CONTENT_TYPE_HEADER
 from shared.contracts.reading import AnyEvent, Poison
 from shared.contracts.topics import UPDATES, Topic, dead_letters
 from shared.contracts.types import Section
-from shared.plumbing import metrics
+from shared.plumbing import header_names as header_names  # see there
+from shared.plumbing import metrics, tracing
 from shared.plumbing.settings import KafkaSettings
+from shared.plumbing.tracing import Causes
 
 _CHECK_SECONDS = 2
 _STOP_SECONDS = 2
@@ -75,15 +77,24 @@ class Publisher:
 
     async def event(self, topic: Topic, event: AnyEvent) -> None:
         """Publishes one event and waits until the broker has it."""
-        await self.records([(topic.name, event.subject.encode(), event.to_json(), (CONTENT_TYPE_HEADER,))])
+        await self._events(topic, [event])
 
-    async def sections_changed(self, changed: Iterable[tuple[str, Section]], as_of: datetime) -> None:
-        """Tells the gateways, once for each user and section, that there is something new as of `as_of` (UTC)."""
+    async def sections_changed(
+        self, changed: Iterable[tuple[str, Section]], as_of: datetime, causes: Causes | None = None
+    ) -> None:
+        """Tells the gateways, once for each user and section, that there is something new as of `as_of` (UTC).
+
+        `causes` has what it is new for, where that is followed; without them it is what is under way.
+        """
         events = [
             make_event(SectionChanged(user_email=user, section=section, as_of=as_of), source=self._source, time=as_of)
             for user, section in changed
         ]
-        await self.records((UPDATES.name, e.subject.encode(), e.to_json(), (CONTENT_TYPE_HEADER,)) for e in events)
+        await self._events(UPDATES, events, causes)
+
+    async def _events(self, topic: Topic, events: Sequence[AnyEvent], causes: Causes | None = None) -> None:
+        with tracing.current().sending(topic.name, events, causes) as told:
+            await self.records((topic.name, e.subject.encode(), e.to_json(), (CONTENT_TYPE_HEADER,)) for e in told)
 
     async def dead_letters(self, poison: Sequence[tuple[Record, Poison]], attempts: int) -> None:
         """Puts records that can never be used where an operator finds them, byte for byte, with the reason."""

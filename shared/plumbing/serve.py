@@ -13,7 +13,7 @@ import uvloop
 from fastapi import FastAPI
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from shared.plumbing import metrics
+from shared.plumbing import metrics, tracing
 from shared.plumbing.http_head import BoundedHttp
 from shared.plumbing.logs import configure, get
 from shared.plumbing.runtime import Runtime
@@ -88,17 +88,20 @@ def use_more_files() -> None:
 def serve(service: str, app: FastAPI, runtime: Runtime, settings: ProcessSettings) -> NoReturn:
     """Runs `app` until it is told to end: exit code 0; or until a job fails: exit code 1, for a supervisor to see."""
     configure(service, settings.log_level)
+    tracing.start(service, settings.otel_exporter_otlp_endpoint)
     collect_garbage_rarely()
     use_more_files()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_serve(app, runtime, settings))
+        runner.run(_serve(tracing.served(app), runtime, settings))
+    tracing.stop()
     raise SystemExit(1 if runtime.failure else 0)
 
 
-async def _serve(app: FastAPI, runtime: Runtime, settings: ProcessSettings) -> None:
+async def _serve(app: ASGIApp, runtime: Runtime, settings: ProcessSettings) -> None:
     config = uvicorn.Config(
         app,
         http=BoundedHttp,
+        ws="none",
         host=settings.host,
         port=settings.port,
         log_config=None,

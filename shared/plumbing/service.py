@@ -5,7 +5,7 @@ from functools import partial
 
 from fastapi import FastAPI
 
-from shared.plumbing import health, mongo, problems
+from shared.plumbing import health, mongo, problems, tracing
 from shared.plumbing.runtime import Runtime
 from shared.plumbing.serve import MeasureRequests
 
@@ -17,7 +17,7 @@ def service_app(
 
     `kafka` tells what is wrong with the connection to the broker; `figures` are shown beside the checks.
     """
-    app = FastAPI(title=title, openapi_url=None, lifespan=runtime.lifespan)
+    app = FastAPI(title=title, openapi_url=None, lifespan=runtime.lifespan, telemetry=tracing.FASTAPI_OFF)
     app.state.runtime = runtime
     app.add_middleware(MeasureRequests)
     problems.install(app)

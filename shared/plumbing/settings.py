@@ -3,10 +3,11 @@
 import sys
 from typing import Annotated, TypeVar
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr, StringConstraints, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 Secret = Annotated[SecretStr, Field(min_length=32)]
+Collector = Annotated[str, StringConstraints(pattern=r"^(https?://\S+)?$")]
 
 
 class KafkaSettings(BaseSettings):
@@ -19,12 +20,16 @@ class KafkaSettings(BaseSettings):
 
 
 class ProcessSettings(KafkaSettings):
-    """What every process has: where it listens, its brokers, and the key that signs calls between processes."""
+    """What every process has: where it listens, its brokers, and the key that signs calls between processes.
+
+    With `otel_exporter_otlp_endpoint`, the URL of an OpenTelemetry collector, requests and events are traced.
+    """
 
     host: str = "127.0.0.1"
     port: int
     log_level: str = "INFO"
     internal_key: Secret
+    otel_exporter_otlp_endpoint: Collector = ""
 
 
 class ServiceSettings(ProcessSettings):

@@ -20,6 +20,9 @@ KUBERNETES = ROOT / "deploy" / "kubernetes"
 BASE = KUBERNETES / "base"
 PROMETHEUS = ROOT / "deploy" / "prometheus"
 PROCESSES = (*SERVICES, "gateway")
+TRACING = {
+    *re.findall(r"\bOTEL_[A-Z_]+\b", (KUBERNETES / "components" / "tracing" / "kustomization.yaml").read_text("utf-8"))
+}
 BY_THE_IMAGE = {"HOST", "PORT"}
 FROM_ELSEWHERE = {
     "up",
@@ -76,6 +79,16 @@ def test_a_process_is_given_what_it_reads_and_nothing_else(process: str) -> None
 
 
 @pytest.mark.parametrize("process", PROCESSES)
+def test_what_compose_gives_a_process_a_cluster_can_give_it(process: str) -> None:
+    [compose] = every(ROOT / "docker-compose.yml")
+    said = [each["configMapRef"]["name"] for each in container(process)["envFrom"]]
+    given = {name for map_ in said for name in MAPS[map_]} | {each["name"] for each in container(process)["env"]}
+    by_a_component = {"gateway": {"OIDC_ISSUER", "OIDC_AUDIENCE"}, "analytics": {*EXAMPLE["mail"], "SMTP_URL"}}
+    in_compose = compose["services"][process]["environment"].keys()
+    assert in_compose - given == by_a_component.get(process, set()) | TRACING
+
+
+@pytest.mark.parametrize("process", PROCESSES)
 def test_the_settings_are_ones_that_it_starts_with(process: str, monkeypatch: pytest.MonkeyPatch) -> None:
     for each in container(process)["envFrom"]:
         for name, value in EXAMPLE[each["configMapRef"]["name"]].items():
@@ -94,6 +107,13 @@ def test_what_mail_and_an_outside_issuer_need_is_what_is_read() -> None:
     about_it = (KUBERNETES / "components" / "oidc" / "kustomization.yaml").read_text(encoding="utf-8")
     named = {*re.findall(r"\b(OIDC_[A-Z]+)\b", about_it)}
     assert named == {field.upper() for field in settings_of("gateway").model_fields if field.startswith("oidc_")}
+
+
+def test_what_switches_traces_on_is_what_every_process_reads() -> None:
+    for process in PROCESSES:
+        [name] = [field.upper() for field in settings_of(process).model_fields if field.startswith("otel_")]
+        assert name in TRACING
+    assert {*re.findall(r"`(OTEL_[A-Z_]+)`", (ROOT / "docs" / "tracing.md").read_text(encoding="utf-8"))} >= TRACING
 
 
 @pytest.mark.parametrize("process", PROCESSES)

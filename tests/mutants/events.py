@@ -18,14 +18,14 @@ CONSUMING: Final = (
         "commit-before-store",
         "shared/plumbing/consume.py",
         """\
-        if not await self._until_it_succeeds(lambda attempt: self._settle(batch, attempt)):
-            return
+        if not await self._until_it_succeeds(lambda attempt: self._settle(batch, causes, attempt)):
+            return False
         await self._commit(kafka, {partition: records[-1].offset + 1 for partition, records in fetched.items()})
 """,
         """\
         await self._commit(kafka, {partition: records[-1].offset + 1 for partition, records in fetched.items()})
-        if not await self._until_it_succeeds(lambda attempt: self._settle(batch, attempt)):
-            return
+        if not await self._until_it_succeeds(lambda attempt: self._settle(batch, causes, attempt)):
+            return False
 """,
         "What was fetched and not stored before a crash never comes again.",
         (f"{_FAULTS}::test_mongo_away_for_too_long_ends_it_uncommitted",),

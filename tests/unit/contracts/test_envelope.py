@@ -33,7 +33,14 @@ VIEWED = GOOD["product.viewed.v1"]
 @given(data=st.data())
 def test_what_the_schema_allows_is_read_and_written_again(payload: type[Payload], data: st.DataObject) -> None:
     event = accepted(data.draw(events(payload)))
-    built = make_event(event.data, source=event.source, id=event.id, time=event.time, traceparent=event.traceparent)
+    built = make_event(
+        event.data,
+        source=event.source,
+        id=event.id,
+        time=event.time,
+        traceparent=event.traceparent,
+        tracestate=event.tracestate,
+    )
     written = orjson.loads(built.to_json())
     assert accepted(written).model_dump() == event.model_dump() | {"subject": event.data.key}
     SCHEMAS[payload.event_type].validate(written)
