@@ -12,6 +12,7 @@ from typing import Any
 
 import orjson
 
+from services.analytics.domain.idea_wording import reason, texts
 from services.analytics.domain.months import OWN_CURRENCY
 from services.analytics.domain.savings import Holdings, Saving, savings
 from services.analytics.reckoning import Reckoning
@@ -61,7 +62,7 @@ class Advice:
         ideas = [idea for idea in every if idea.id not in dismissed]
         return {
             "dismissed": [idea.id for idea in every if idea.id in dismissed],
-            "items": orjson.dumps([_shown(idea) for idea in ideas[:_MOST_IDEAS]]),
+            "items": orjson.dumps([shown(idea) for idea in ideas[:_MOST_IDEAS]]),
             "total": sum((idea.per_year for idea in ideas), Decimal(0)),
         }
 
@@ -85,18 +86,21 @@ def _dismissed(known: Mapping[str, Any]) -> set[str]:
     return {each["id"] for each in known.get("dismissed", ())}
 
 
-def _shown(idea: Saving) -> Record:
-    command = idea.command
+def shown(idea: Saving) -> Record:
+    """`SpendingRecommendation` as JSON."""
+    command, (title, description) = idea.command, texts(idea.kind, idea.params)
     return {
         "id": idea.id,
         "type_": idea.kind,
-        "title": idea.title,
-        "description": idea.description,
+        "title": title,
+        "description": description,
         "potential_savings": money(idea.per_year),
         "currency": OWN_CURRENCY,
         "confidence": idea.confidence,
         "effort": idea.effort,
-        "reasons": list(idea.reasons),
+        "reasons": [reason(code, idea.params) for code in idea.reasons],
         "evidence": list(idea.evidence),
         "command": command and {"method": command.method, "path": command.path, "body": dict(command.body)},
+        "reason_codes": list(idea.reasons),
+        "params": dict(idea.params),
     }

@@ -13,6 +13,7 @@ from services.analytics.advice import Advice
 from services.analytics.domain.months import month_of, preceding, zone_of
 from services.analytics.reckoning import Reckoning
 from services.analytics.recommending import Recommending
+from shared.contracts.analytics_recommend import ProductRecommendation
 from shared.plumbing.internal_api import user
 from shared.plumbing.internal_auth import InternalTokens
 from shared.plumbing.mongo import Database, Document
@@ -48,14 +49,21 @@ class Insights:
                 **figures(usage, datetime.now(UTC)),
                 "potential_savings": advised["total_savings"],
                 "ideas": advised["items"][:_SHOWN],
-                "recommended_products": [
-                    {"product": each.product.model_dump(), "reason": each.reasons[0], "confidence": each.confidence}
-                    for each in products
-                ],
+                "recommended_products": [_suggested(each) for each in products],
             }
         )
         await self._users.update_one({"_id": user}, {"$set": {"insights": {"basis": basis, "json": made}}})
         return made
+
+
+def _suggested(found: ProductRecommendation) -> Json:
+    """`SuggestedProduct`."""
+    return {
+        "product": found.product.model_dump(),
+        "reason": found.reasons[0],
+        "confidence": found.confidence,
+        "evidence": found.evidence[0].model_dump(),
+    }
 
 
 def _basis(known: Document) -> list[Any]:  # Any: BSON

@@ -10,8 +10,10 @@ from services.analytics.erasing import erase
 from services.analytics.notifications import Notifications
 from services.analytics.presences import Presences
 from services.analytics.settings import Settings
-from services.analytics.store import KINDS, AnalyticsStore
+from services.analytics.store import ADVISING, KINDS, AnalyticsStore
 from shared.contracts.times import microseconds
+from shared.contracts.types import Section
+from shared.folds.facts import Kind
 from shared.plumbing import consents
 from shared.plumbing.mongo import Database, Document
 from shared.plumbing.rebuild import Plan
@@ -19,6 +21,8 @@ from shared.plumbing.rebuild_parts import Expected, Pair, Part, choices, facts, 
 
 _MINUTE: Final = 60_000_000
 _INDEXES: Final = {**store.INDEXES, **presences.INDEXES, **catalogue.INDEXES, **notifications.INDEXES}
+_FIGURES: Final = ("analytics",)
+_ADVISED: Final = ("analytics", "recommendations")
 _KIND_OF: Final = {keeping.collection: kind for kind, keeping in KINDS.items()}
 
 
@@ -48,15 +52,20 @@ def plan(_settings: Settings, live: Database, shadow: Database) -> Plan:
         erase_shadow=partial(erase, shadow),
         erase=partial(erase, live),
         parts=(
-            Part(consents.COLLECTION, choices, user="_id"),
-            *(Part(collection, facts(kind, KINDS[kind])) for collection, kind in _KIND_OF.items()),
-            Part("days", _day),
-            Part("sessions", _session),
-            Part("views", _view),
+            Part(consents.COLLECTION, choices, user="_id", sections=_FIGURES),
+            *(Part(name, facts(kind, KINDS[kind]), sections=_shown_in(kind)) for name, kind in _KIND_OF.items()),
+            Part("days", _day, sections=_FIGURES),
+            Part("sessions", _session, sections=_FIGURES),
+            Part("views", _view, sections=_ADVISED),
             Part("products", _product, user=None, ignored=frozenset({"stored"})),
         ),
         written=written,
     )
+
+
+def _shown_in(kind: Kind) -> tuple[Section, ...]:
+    """As the consumer tells it."""
+    return _ADVISED if kind in ADVISING else _FIGURES
 
 
 def _day(live: Document | None, shadow: Document | None, oldest: int) -> Expected:

@@ -52,6 +52,9 @@ INDEXES: Mapping[str, Sequence[IndexModel]] = {
 }
 
 
+ADVISING: Final[frozenset[Kind]] = frozenset({"purchase", "settings"})  # what recommendations follow from
+
+
 @dataclass(frozen=True, slots=True)
 class Merged:
     """How many things changed or did not, whose they are, and of whom a purchase or the settings were among them."""
@@ -79,7 +82,7 @@ class AnalyticsStore:
         merged = await self._facts.merge(fact for fact in facts if fact.kind in KINDS)
         marks = await self.mark_written(merged)
         changed = sum(writing.changed for writing in merged)
-        advised = frozenset(writing.user for writing in merged if writing.kind in ("purchase", "settings"))
+        advised = frozenset(writing.user for writing in merged if writing.kind in ADVISING)
         return Merged(changed, len(merged) - changed, frozenset(marks), advised)
 
     async def mark(self, marks: "Mapping[str, _Mark]") -> None:

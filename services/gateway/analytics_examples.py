@@ -173,6 +173,17 @@ SAVINGS: Final[Json] = {
             "reasons": ["Its mean load was 2 % in 60 health reports on 30 days."],
             "evidence": ["dep-311", "pur-1042"],
             "command": {"method": "POST", "path": "/api/v1/deployments/dep-311/commands", "body": {"action": "stop"}},
+            "reason_codes": ["mean_load"],
+            "params": {
+                "product": "Solar Forecast",
+                "region": "eu-west",
+                "cost": "49.90",
+                "currency": "TFP",
+                "load": "2",
+                "checks": "60",
+                "days": "30",
+                "idle_below": "5",
+            },
         }
     ],
     "total_savings": "598.80",
@@ -200,8 +211,15 @@ RECOMMENDATIONS: Final[Json] = {
             "product": PRODUCT,
             "score": 0.08,
             "confidence": 0.6,
-            "reasons": ["Often bought together with Object Store."],
-            "evidence": [{"kind": "bought_together", "product_ids": ["prod-9"], "count": 12}],
+            "reasons": ["Bought together with Object Store by 12 others"],
+            "evidence": [
+                {
+                    "kind": "bought_together",
+                    "product_ids": ["prod-9"],
+                    "count": 12,
+                    "params": {"product": "Object Store"},
+                }
+            ],
         }
     ],
     "model_from": "2026-01-31T03:00:00Z",
@@ -215,7 +233,8 @@ BENCHMARKS: Final[Json] = {
             "percentile": 55,
             "others": 120,
             "as_of": "2026-01-26T00:00:00Z",
-            "text": "You spend more than about 55 % of the others whose main product type is service.",
+            "text": "You spend more a month than 55 % of 120 or more others who mostly buy services.",
+            "code": "compared",
         }
     ],
 }

@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from services.gateway.analytics_examples import PRODUCT, SAVINGS
+from services.gateway.analytics_examples import PRODUCT, RECOMMENDATIONS, SAVINGS
 from services.gateway.description import ACTIVITY
 from services.gateway.examples import DEPLOYMENT, WALLET
 
@@ -47,7 +47,12 @@ OVERVIEW: Final[dict[str, Any]] = {  # any JSON
         "potential_savings": "598.80",
         "ideas": SAVINGS["items"],
         "recommended_products": [
-            {"product": PRODUCT, "reason": "Often bought together with Object Store.", "confidence": 0.6}
+            {
+                "product": PRODUCT,
+                "reason": "Bought together with Object Store by 12 others",
+                "confidence": 0.6,
+                "evidence": RECOMMENDATIONS["items"][0]["evidence"][0],
+            }
         ],
         "unread_notifications": 2,
     },

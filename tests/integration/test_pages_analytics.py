@@ -4,6 +4,7 @@ import csv
 import io
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 from uuid import uuid4
 
@@ -184,6 +185,41 @@ async def test_hostile_names_are_text(ada: Life) -> None:
         page = await ada.browser.get(f"{HOME}/{path}")
         assert HOSTILE in page.root.text.replace("  ", " "), path
         assert "<script>alert" not in page.html, path
+
+
+async def test_a_german_reader_is_told_nothing_in_english(ada: Life) -> None:
+    """What the services say in English is on no page; their reasons are, in German."""
+    await shown(ada.browser, "/recommendations", f"Backup {CHEAPER}")
+    ideas = (await ada.person.get("/recommendations/spending"))["items"]
+    products = (await ada.person.get("/recommendations/products", limit=12))["items"]
+    told = {
+        "recommendations": [text for idea in ideas for text in (idea["title"], idea["description"], *idea["reasons"])]
+        + [reason for each in products for reason in each["reasons"]],
+        "analytics": [(await ada.person.get("/analytics/runway"))["basis"]]
+        + [each["text"] for each in (await ada.person.get("/analytics/benchmarks"))["measures"]],
+        "activity": [each["description"] for each in await activities_of(ada)],
+    }
+    german = {
+        "recommendations": "zu Backup",
+        "analytics": "Gemessen daran",
+        "activity": "bei Hypha Cloud für 400,00 TFP",
+    }
+    for path, sentences in told.items():
+        page = await ada.browser.get(f"{HOME}/{path}", accept_language="de")
+        assert sentences, path
+        assert german[path] in page.root.text
+        assert [each for each in sentences if " ".join(each.split()) in page.root.text] == [], path
+    report = await ada.browser.get(f"{HOME}/analytics/report?format=html", accept_language="de")
+    assert "Deine Ausgaben vom" in report.root.text
+    assert "7,00" in report.root.text
+
+
+async def activities_of(life: Life) -> list[Any]:  # Any: `UserActivity` as JSON
+    """The newest that the API tells of."""
+    address = f"{life.browser.site.url}/api/v1/activities?limit=50"
+    async with life.browser.http.get(address) as answer:
+        found: list[Any] = (await answer.json())["items"]
+        return found
 
 
 async def test_an_idea_is_carried_out_by_its_command_and_another_is_dismissed(ada: Life) -> None:

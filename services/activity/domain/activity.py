@@ -243,7 +243,7 @@ def _ticket(event: Event[Payload], data: marketplace.SupportTicketOpened) -> Act
         "support_request",
         f"Asked for support: {data.subject}" if data.subject else "Asked for support",
         entity=(data.ticket_id, "support_ticket"),
-        metadata={"purchase_id": data.purchase_id},
+        metadata={"purchase_id": data.purchase_id, "subject": data.subject},
     )
 
 

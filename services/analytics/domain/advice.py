@@ -82,7 +82,7 @@ class _Reasons:
             return None
         has = self._shelf.products[partner.has]
         text = f"Bought together with {has.name} by {partner.together} others"
-        return _reason(text, "bought_together", [has.id], partner.together)
+        return _reason(text, "bought_together", [has.id], partner.together, product=has.name)
 
     def _looked_at(self, at: int, product: Product) -> Reason | None:
         days = int(self._days[at])
@@ -93,7 +93,9 @@ class _Reasons:
         mean = float(self._ratings[which].mean()) if which else 0.0
         if mean < _LIKED:
             return None
-        return _reason(f"You rated {product.provider_name} {mean:.2g}", "rated_provider", self._ids(which), None)
+        rating = f"{mean:.2g}"
+        text = f"You rated {product.provider_name} {rating}"
+        return _reason(text, "rated_provider", self._ids(which), None, provider=product.provider_name, rating=rating)
 
     def _provider(self, at: int, product: Product) -> Reason | None:
         which = self._of_provider(product, self._seen)
@@ -101,7 +103,7 @@ class _Reasons:
         if times < _OFTEN or self._chances.provider[at] < _MORE_THAN_OTHERS:
             return None
         text = f"You looked at products of {product.provider_name} {times} times, more than most do"
-        return _reason(text, "provider", self._ids(which), times)
+        return _reason(text, "provider", self._ids(which), times, provider=product.provider_name)
 
     def _category(self, at: int, product: Product) -> Reason | None:
         which = [i for i in self._seen if self._shelf.products[i].category == product.category]
@@ -109,30 +111,33 @@ class _Reasons:
         if product.category is None or times < _OFTEN or self._chances.category[at] < _MORE_THAN_OTHERS:
             return None
         text = f"You looked at products in {_plain(product.category)} {times} times, more than most do"
-        return _reason(text, "category", self._ids(which), times)
+        return _reason(text, "category", self._ids(which), times, category=product.category)
 
     def _preferred_provider(self, _at: int, product: Product) -> Reason | None:
         if product.provider_id not in self._known.taste.preferred:
             return None
-        return _reason(f"{product.provider_name} is one of your preferred providers", "preferred_provider", [], None)
+        name = product.provider_name
+        return _reason(f"{name} is one of your preferred providers", "preferred_provider", [], None, provider=name)
 
     def _default_category(self, _at: int, product: Product) -> Reason | None:
         wanted = self._known.taste.category
         if not wanted or wanted not in (product.category, product.product_type):
             return None
-        return _reason(f"{_plain(wanted).capitalize()} is your default category", "default_category", [], None)
+        text = f"{_plain(wanted).capitalize()} is your default category"
+        return _reason(text, "default_category", [], None, category=wanted)
 
     def _popular(self, at: int, product: Product) -> Reason | None:
         if at not in self._shelf.popular:
             return None
         others = int(self._shelf.buyers[at])
         text = f"Popular among buyers of {TYPE_NAMES[product.product_type]}: {others} of them have it"
-        return _reason(text, "popular", [product.id], others)
+        return _reason(text, "popular", [product.id], others, product_type=product.product_type)
 
     def _well_rated(self, _at: int, product: Product) -> Reason | None:
         if product.rating is None or product.rating < _WELL_RATED:
             return None
-        return _reason(f"Rated {product.rating:g} of 5 on the marketplace", "well_rated", [product.id], None)
+        rating = f"{product.rating:g}"
+        return _reason(f"Rated {rating} of 5 on the marketplace", "well_rated", [product.id], None, rating=rating)
 
     def _of_provider(self, product: Product, among: list[int]) -> list[int]:
         return [i for i in among if self._shelf.products[i].provider_id == product.provider_id]
@@ -142,8 +147,8 @@ class _Reasons:
         return [self._shelf.products[i].id for i in sorted(which, key=lambda i: -self._days[i])[:_MOST_EVIDENCE]]
 
 
-def _reason(text: str, kind: EvidenceKind, product_ids: list[str], count: int | None) -> Reason:
-    return text, Evidence(kind=kind, product_ids=product_ids, count=count)
+def _reason(text: str, kind: EvidenceKind, product_ids: list[str], count: int | None, **params: str) -> Reason:
+    return text, Evidence(kind=kind, product_ids=product_ids, count=count, params=params)
 
 
 def _nonzero(values: Floats) -> list[int]:

@@ -15,10 +15,8 @@ from urllib.parse import quote
 from services.analytics.domain.months import OWN_CURRENCY
 from services.analytics.domain.things import Deployment, Product, Purchase
 from services.analytics.domain.usage import DeploymentFigures, mean_load
+from shared.contracts.analytics_views import IdeaKind, IdeaReason
 
-Kind = Literal[
-    "annual_billing", "idle_deployment", "oversized_deployment", "duplicate_product", "cheaper_offer", "unused_renewal"
-]
 Effort = Literal["low", "medium", "high"]
 
 USUAL_ANNUAL_DISCOUNT: Final = Decimal("0.15")
@@ -44,16 +42,18 @@ class Command:
 
 @dataclass(frozen=True, slots=True)
 class Saving:
-    """An idea about the purchase `subject`; `evidence` are ids of purchases, deployments and products."""
+    """An idea about the purchase `subject`; `evidence` are ids of purchases, deployments and products.
 
-    kind: Kind
+    What it says, and its `reasons`, are filled with `params`: services.analytics.domain.idea_wording.
+    """
+
+    kind: IdeaKind
     subject: str
-    title: str
-    description: str
+    params: Mapping[str, str]
     per_year: Decimal
     confidence: float
     effort: Effort
-    reasons: Sequence[str]
+    reasons: Sequence[IdeaReason]
     evidence: Sequence[str]
     command: Command | None = None
 
@@ -120,20 +120,19 @@ def _annual_billing(holdings: Holdings) -> Iterator[Saving]:
             continue
         listed = product.annual_price if product else None
         saved = yearly - listed if listed is not None else yearly * USUAL_ANNUAL_DISCOUNT
-        because = (
-            f"The annual price is {listed} TFP; twelve months cost {_cents(yearly)} TFP."
-            if listed is not None
-            else "No annual price is listed; 15 % is what annual billing usually saves, so this is an estimate."
-        )
+        said = {"product": p.product_name, "since": _text(p.at), "currency": OWN_CURRENCY}
+        if listed is None:
+            said["usual_discount"] = f"{100 * USUAL_ANNUAL_DISCOUNT:.0f}"
+        else:
+            said |= {"annual_price": f"{listed:f}", "twelve_months": _money(yearly)}
         yield Saving(
             "annual_billing",
             p.id,
-            f"Pay {p.product_name} by the year",
-            f"You have had {p.product_name} since {p.at:%B %Y}. Paid by the year it would cost less.",
+            said,
             _cents(saved),
             0.9 if listed is not None else 0.4,
             "low",
-            [because, "It renews every month."],
+            ["annual_price" if listed is not None else "usual_discount", "renews_monthly"],
             [p.id, p.product_id],
         )
 
@@ -141,15 +140,16 @@ def _annual_billing(holdings: Holdings) -> Iterator[Saving]:
 def _idle(holdings: Holdings) -> Iterator[Saving]:
     for p, deployment, cost, load in _measured(holdings):
         if load < _IDLE_LOAD:
+            limit = {"idle_below": f"{_IDLE_LOAD:g}"}
+            costs = {"region": deployment.region, "cost": _money(cost), "currency": OWN_CURRENCY}
             yield Saving(
                 "idle_deployment",
                 p.id,
-                f"Stop the idle deployment of {p.product_name}",
-                f"The deployment in {deployment.region} does next to nothing and costs {_cents(cost)} TFP a month.",
+                {"product": p.product_name, **costs, **_measures(deployment, load), **limit},
                 _cents(cost * _YEAR),
                 0.8,
                 "low",
-                [_told(deployment, load), "Below 5 % a deployment counts as idle."],
+                ["mean_load", "counts_as_idle"],
                 [deployment.id, p.id],
                 Command("POST", f"/api/v1/deployments/{quote(deployment.id, safe='')}/commands", {"action": "stop"}),
             )
@@ -164,15 +164,15 @@ def _oversized(holdings: Holdings) -> Iterator[Saving]:
                 "storage_gb": deployment.storage_gb,
                 "bandwidth_mbps": deployment.bandwidth_mbps,
             }
+            size = {"cores": f"{deployment.cpu_cores:g}", "memory": f"{deployment.memory_gb:g}"}
             yield Saving(
                 "oversized_deployment",
                 p.id,
-                f"Scale the deployment of {p.product_name} down",
-                f"Half of the {deployment.cpu_cores:g} cores and {deployment.memory_gb:g} GB would do.",
+                {"product": p.product_name, **size, **_measures(deployment, load)},
                 _cents(cost * _YEAR / 2),
                 0.5,
                 "medium",
-                [_told(deployment, load), "The saving supposes that half of the resources cost half as much."],
+                ["mean_load", "half_costs_half"],
                 [deployment.id, p.id],
                 Command(
                     "POST",
@@ -202,15 +202,15 @@ def _duplicates(holdings: Holdings) -> Iterator[Saving]:
         ordered = sorted(group, key=lambda p: (-_used(p), a_month(p), p.id))
         for spare in ordered[1:]:
             kept = ordered[0]
+            names = {"kept": kept.product_name, "spare": spare.product_name, "category": category}
             yield Saving(
                 "duplicate_product",
                 spare.id,
-                f"Keep one of {kept.product_name} and {spare.product_name}",
-                f"Both are {category}. You use {kept.product_name} more.",
+                {**names, "kept_hours": f"{_used(kept):.0f}", "spare_hours": f"{_used(spare):.0f}"},
                 _cents(a_month(spare) * _YEAR),
                 0.6 if _called(kept) == _called(spare) else 0.3,
                 "medium",
-                [f"{kept.product_name}: {_used(kept):.0f} hours used; {spare.product_name}: {_used(spare):.0f}."],
+                ["used_less"],
                 [spare.id, kept.id],
                 _cancel(spare, f"{kept.product_name} does the same"),
             )
@@ -234,20 +234,17 @@ def _cheaper(holdings: Holdings) -> Iterator[Saving]:
         if others:
             same = [o for o in others if _what(o.name, o.provider_name) == _what(own.name, own.provider_name)]
             offer = min(same or others, key=lambda o: (o.price, -(o.rating or 0), o.id))
-            fits = (
-                "It is called the same."
-                if same
-                else "Look whether it does what you need: only the category is the same."
-            )
+            names = {"product": p.product_name, "offer": offer.name, "provider": offer.provider_name}
+            prices = {"price": _money(p.amount), "offer_price": _money(offer.price), "currency": OWN_CURRENCY}
+            ratings = _ratings(own, offer)
             yield Saving(
                 "cheaper_offer",
                 p.id,
-                f"Change {p.product_name} for {offer.name}",
-                f"{offer.name} of {offer.provider_name} is {own.category} as well, rated as well, and costs less.",
+                {**names, "category": own.category, **prices, **ratings},
                 _cents((p.amount - offer.price) * _YEAR),
                 0.5 if same else 0.25,
                 "high",
-                [f"{_cents(p.amount)} TFP a month against {_cents(offer.price)} TFP.", _ratings(own, offer), fits],
+                ["costs_less", "ratings" if ratings else "not_both_rated", "same_name" if same else "same_category"],
                 [p.id, offer.id],
                 Command("POST", "/api/v1/purchases", {"product_id": offer.id, "quantity": 1}),
             )
@@ -264,12 +261,16 @@ def _unused(holdings: Holdings) -> Iterator[Saving]:
             yield Saving(
                 "unused_renewal",
                 p.id,
-                f"Let {p.product_name} end",
-                f"It renews on {period.next_billing:%d %B} and you hardly use it.",
+                {
+                    "product": p.product_name,
+                    "renews_at": _text(period.next_billing),
+                    "hours": f"{period.hours_used:g}",
+                    "since": _text(period.start),
+                },
                 _cents(a_month(p) * _YEAR),
                 0.7,
                 "low",
-                [f"{period.hours_used:g} hours used since {period.start:%d %B %Y}."],
+                ["hours_used"],
                 [p.id],
                 _cancel(p, "not used"),
             )
@@ -301,15 +302,24 @@ def _cancel(purchase: Purchase, reason: str) -> Command:
     return Command("POST", f"/api/v1/purchases/{quote(purchase.id, safe='')}/cancel", {"reason": reason})
 
 
-def _told(deployment: Deployment, load: float) -> str:
+def _measures(deployment: Deployment, load: float) -> dict[str, str]:
     checks = sum(each.checks for each in deployment.loads)
-    return f"Its mean load was {load:.0f} % in {checks} health reports on {len(deployment.loads)} days."
+    return {"load": f"{load:.0f}", "checks": str(checks), "days": str(len(deployment.loads))}
 
 
-def _ratings(own: Product, offer: Product) -> str:
+def _ratings(own: Product, offer: Product) -> dict[str, str]:
+    """Both ratings; nothing where one of them has none."""
     if own.rating is None or offer.rating is None:
-        return "Not both of them are rated."
-    return f"Rated {offer.rating:g} against {own.rating:g}."
+        return {}
+    return {"rating": f"{own.rating:g}", "offer_rating": f"{offer.rating:g}"}
+
+
+def _text(at: datetime) -> str:
+    return at.isoformat().replace("+00:00", "Z")
+
+
+def _money(amount: Decimal) -> str:
+    return str(_cents(amount))
 
 
 def _cents(amount: Decimal) -> Decimal:

@@ -7,6 +7,7 @@ from urllib.parse import quote
 
 from fastapi import APIRouter, Depends, Query, Response
 
+from services.gateway.pages.activity_words import described, details
 from services.gateway.pages.pager import Pager
 from services.gateway.pages.things import moment
 from services.gateway.pages.view import HOME
@@ -74,6 +75,8 @@ def routes(pages: Pages) -> APIRouter:
             types=sorted(((each, visit.show.word(each)) for each in TYPES), key=lambda option: option[1]),
             impacts=[(each, visit.show.word(each)) for each in IMPACTS],
             link_of=link_of,
+            described=described,
+            details=details,
         )
 
     return router

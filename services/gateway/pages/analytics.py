@@ -7,12 +7,14 @@ from decimal import Decimal
 from typing import Annotated, Any, Final
 from urllib.parse import urlencode
 
+import orjson
 from babel.dates import get_day_names
 from fastapi import APIRouter, Depends, Response
 
 from services.gateway.pages import charts, figures, spending, why
 from services.gateway.pages.forms import Sent, form_of
 from services.gateway.pages.later import Found, Later
+from services.gateway.pages.printing import printed
 from services.gateway.pages.things import anchor
 from services.gateway.pages.view import HOME
 from services.gateway.pages.visits import Pages, Visit
@@ -57,11 +59,13 @@ def routes(pages: Pages) -> APIRouter:
             "analytics",
             "/analytics/report",
             user=visit.identity.user,
-            query=urlencode([*asked, ("format", form)]),
+            query=urlencode([*asked, ("format", "csv" if form == "csv" else "json")]),
             seconds=READ_SECONDS,
         )
         if answer.status != 200:
             return await _page(visit, later, answer.status, report=Sent.of(answer))
+        if form == "html":
+            return await asyncio.to_thread(printed, visit, orjson.loads(answer.body))
         response = answer.response()
         if form == "json":
             response.headers["Content-Disposition"] = 'attachment; filename="spending.json"'

@@ -8,7 +8,7 @@ import orjson
 from fastapi import Request
 from starlette.datastructures import FormData
 
-from services.gateway.bodies import MAX_BODY_BYTES
+from services.gateway.bodies import MAX_BODY_BYTES, small_body
 from services.gateway.services import Answer
 from shared.plumbing.problems import ProblemError
 
@@ -18,15 +18,10 @@ _NOT_A_FORM = ProblemError(415, "unsupported-media-type", "Send the form as a br
 
 
 async def form_of(request: Request) -> FormData:
-    """The fields of a form. Raises a 413 or 415 problem."""
+    """The fields of a form. Raises a 408, 413 or 415 problem."""
     if not request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
         raise _NOT_A_FORM
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > MAX_BODY_BYTES:
-            raise _TOO_LARGE
-    request._body = bytes(body)
+    request._body = await small_body(request, _TOO_LARGE)
     return await request.form(max_fields=_MOST_FIELDS, max_files=0)
 
 

@@ -10,6 +10,8 @@ from urllib.parse import quote
 from fastapi import APIRouter, Depends, Response
 
 from services.gateway.pages.activity import link_of
+from services.gateway.pages.activity_words import described
+from services.gateway.pages.idea_words import idea_texts, reason_text
 from services.gateway.pages.notification_words import place_of, texts
 from services.gateway.pages.spending import chart
 from services.gateway.pages.things import anchor
@@ -78,6 +80,9 @@ def routes(pages: Pages) -> APIRouter:
             spending=_spending(visit, months),
             is_new=_is_new(parts),
             link_of=link_of,
+            described=described,
+            idea_texts=idea_texts,
+            reason_text=reason_text,
             anchor=anchor,
         )
 

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Depends, Query, Response
 
 from services.gateway.pages.forms import Sent, form_of
+from services.gateway.pages.idea_words import idea_texts, reason_text
 from services.gateway.pages.pager import part_of
 from services.gateway.pages.things import anchor, key_header, new_key
 from services.gateway.pages.view import HOME
@@ -92,6 +93,8 @@ async def _page(visit: Visit, start: int = 0, *, sent: Sent | None = None) -> Re
         problem=sent.problem if sent else None,
         sure=lambda confidence: _in_words(visit, _SURE, confidence),
         for_you=lambda confidence: _in_words(visit, _FOR_YOU, confidence),
+        idea_texts=idea_texts,
+        reason_text=reason_text,
         evidence_of=lambda idea: _evidence(visit, idea),
         action_of=action_of,
         verb_of=lambda command: visit.translations.gettext(_VERBS[action_of(command)]),

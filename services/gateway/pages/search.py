@@ -6,6 +6,7 @@ from typing import Annotated, Final
 from fastapi import APIRouter, Depends, Response
 
 from services.gateway.pages.activity import link_of
+from services.gateway.pages.activity_words import described
 from services.gateway.pages.reporting import searched
 from services.gateway.pages.things import anchor
 from services.gateway.pages.visits import Pages, Visit
@@ -36,6 +37,7 @@ def routes(pages: Pages) -> APIRouter:
             activities=activities,
             products=products,
             link_of=link_of,
+            described=described,
             anchor=anchor,
         )
         return searched(visit, response, words, len((products or {"items": ()})["items"]))

@@ -68,7 +68,9 @@ class Show:
         return Markup(" + ").join(shown or [self.money(Decimal(0), otherwise)])
 
     def number(self, value: float | Decimal, digits: int = 0) -> str:
-        """A number with at most `digits` decimals."""
+        """A number with at most `digits` decimals, or its order of magnitude where it is beyond all measure."""
+        if abs(value) >= _TOO_LONG:
+            return f"{value:.0E}".replace("E+", "E")
         return str(format_decimal(value, f"#,##0.{'#' * digits}" if digits else "#,##0", locale=self.locale))
 
     def compact(self, value: Decimal) -> str:
@@ -81,6 +83,8 @@ class Show:
 
     def percent(self, value: float, digits: int = 0) -> str:
         """`value` in percent: 99.5 is 99.5 %."""
+        if abs(value) >= _TOO_LONG:
+            return f"{self.number(value)}\u00a0%"
         pattern = self.locale.percent_formats[None].pattern
         if digits:
             pattern = pattern.replace("0", f"0.{'#' * digits}", 1)
@@ -98,14 +102,14 @@ class Show:
     def date(self, moment: Moment) -> Markup:
         """The date, with the exact time as its title."""
         at = self._at(moment)
-        return self._time(at, str(format_date(at.astimezone(self.zone), "medium", locale=self.locale)))
+        return self._time(at, str(format_date(self._local(at), "medium", locale=self.locale)))
 
     def time(self, moment: Moment) -> Markup:
         """Date and time to the minute."""
         at = self._at(moment)
-        local = at.astimezone(self.zone)
+        local = self._local(at)
         day = format_date(local, "medium", locale=self.locale)
-        minute = format_time(local, "short", tzinfo=self.zone, locale=self.locale)
+        minute = format_time(local, "short", tzinfo=local.tzinfo, locale=self.locale)
         return self._time(at, str(get_datetime_format("medium", locale=self.locale)).format(minute, day))
 
     def short_date(self, moment: Moment) -> str:
@@ -118,7 +122,7 @@ class Show:
 
     def day(self, moment: Moment) -> str:
         """The day as a heading: weekday, day, month."""
-        return str(format_date(self._at(moment).astimezone(self.zone), "full", locale=self.locale))
+        return str(format_date(self.local(moment), "full", locale=self.locale))
 
     def weekday(self, day: CalendarDay) -> str:
         """The day of the week, short."""
@@ -151,7 +155,7 @@ class Show:
 
     def local(self, moment: Moment) -> datetime:
         """The time on the user's own clock."""
-        return self._at(moment).astimezone(self.zone)
+        return self._local(self._at(moment))
 
     def _amount(self, amount: Decimal, currency: str) -> str:
         least = get_currency_precision(currency) if _is_iso(currency) else _OWN_CURRENCY_DIGITS
@@ -163,13 +167,21 @@ class Show:
         text = text.replace("-", "\N{MINUS SIGN}")
         return f"+{text}" if sign and amount > 0 else text
 
+    def _local(self, at: datetime) -> datetime:
+        """On the user's own clock; the first and the last day of all are on no other clock than their own."""
+        try:
+            return at.astimezone(self.zone)
+        except OverflowError:
+            return at
+
     def _date_text(self, at: datetime) -> str:
-        local = at.astimezone(self.zone)
+        local = self._local(at)
         same_year = local.year == self.now.astimezone(self.zone).year
         return str(format_skeleton("MMMd" if same_year else "yMMMd", local, locale=self.locale))
 
     def _time(self, at: datetime, text: str, *, live: bool = False) -> Markup:
-        exact = format_datetime(at, "long", tzinfo=self.zone, locale=self.locale)
+        local = self._local(at)
+        exact = format_datetime(local, "long", tzinfo=local.tzinfo, locale=self.locale)
         stamp = at.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
         return Markup('<time datetime="{}" title="{}"{}>{}</time>').format(
             stamp, exact, Markup(" data-ago") if live else "", escape(text)

@@ -69,6 +69,10 @@ WORDS: Final = {
     "fee": N_("Fee"),
     "open": N_("Open"),
     "closed": N_("Closed"),
+    # what an activity or a transaction is about
+    "deployment": N_("Deployment"),
+    "pool": N_("Pool"),
+    "product": N_("Product"),
     # commands
     "buy": N_("Buy"),
     "cancel": N_("Cancel"),
@@ -91,7 +95,16 @@ WORDS: Final = {
     "private": N_("Private"),
 }
 
-SAID_BY_SERVICES: Final = (  # what is wrong with what a user typed, as the services say it
+SAID_BY_SERVICES: Final = (  # what is wrong with what a user asked for, as the services say it
+    N_("The marketplace did not answer in time. Look at the purchase or deployment before you try again."),
+    N_("it is cancelled"),
+    N_("it is refunded"),
+    N_("it is expired"),
+    N_("it is error"),
+    N_("There is no such recommendation, or not any more."),
+    N_("You have no such deployment."),
+    N_("You have no such purchase."),
+    N_("This Idempotency-Key was used for another request; use a new key for a new request."),
     N_("The email or the password is wrong."),
     N_("The password is wrong."),
     N_("There is an account with this email; log in, or register another email."),
@@ -104,4 +117,23 @@ SAID_BY_SERVICES: Final = (  # what is wrong with what a user typed, as the serv
     N_("should be an international number (E.164), such as +46701234567"),
     N_("should be TFP or an ISO 4217 code, such as EUR"),
     N_("the first price should not be above the second"),
+    N_("the names should be of small letters, digits and . _ -, at most 32, such as github"),
+    N_("should not be after to"),
+    N_("should be a date such as 2026-01-31"),
+    N_("should be an RFC 3339 time with an offset, such as 2026-01-31T09:30:00Z"),
+    # of a file to import
+    N_("Choose a file first."),
+    N_("A file may have 64 MiB."),
+    N_("The file did not come within five minutes; send it again."),
+    N_("The file should be one JSON text in UTF-8, as GET /export gives it."),
+    N_("The file ends in the middle: it was cut off. Export again and import that."),
+    N_("This file holds another user's data; import one that you exported."),
+    N_("should be mycelium-export: this is no export of a Mycelium dashboard"),
+    N_("the file was made by a newer version; update this installation first"),
+    N_("should be there, and nothing besides what GET /export gives; export again"),
+    N_("does not fit: the file was changed after it was made, or it was made by another installation"),
+    N_("should be an object, as GET /export gives it"),
+    N_("should be an object, with an array for each part"),
+    N_("should be an item as GET /export gives it"),
+    N_("is there twice; a file has everything once"),
 )

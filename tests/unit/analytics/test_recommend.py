@@ -61,6 +61,7 @@ def test_what_goes_together_with_what_one_has_comes_with_the_number_of_others() 
         "kind": "bought_together",
         "product_ids": ["postgres"],
         "count": 12,
+        "params": {"product": "Postgres"},
     }
     assert found.score > told(Known(), "backup").score
     assert found.confidence > 0.3

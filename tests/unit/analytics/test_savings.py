@@ -6,6 +6,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.analytics.domain.idea_wording import reason, texts
 from services.analytics.domain.savings import Holdings, Saving, offers_by_category, savings
 from services.analytics.domain.things import Product, Purchase
 from tests.unit.analytics.things import NOW, days_ago, period, product, purchase, running
@@ -35,7 +36,8 @@ def test_the_annual_price_of_the_catalogue_counts() -> None:
 def test_without_one_it_is_fifteen_percent_and_says_so() -> None:
     [idea] = ideas(purchase("a"))
     assert (idea.kind, idea.per_year) == ("annual_billing", Decimal("18.00"))
-    assert "estimate" in idea.reasons[0]
+    assert idea.reasons == ["usual_discount", "renews_monthly"]
+    assert "15 % is what annual billing usually saves" in reason(idea.reasons[0], idea.params)
 
 
 def test_no_annual_plan_for_the_new_the_ending_and_the_annual() -> None:
@@ -82,7 +84,7 @@ def test_a_cheaper_equal_offer_is_named_unless_its_provider_is_blocked() -> None
     assert (idea.kind, idea.per_year, idea.evidence) == ("cheaper_offer", Decimal("48.00"), ["a", "q"])
     [other] = ideas(purchase("a", product_id="p"), products=[mine, cheap], blocked=frozenset({"prov-2"}))
     assert other.kind == "annual_billing"
-    assert (idea.confidence, "only the category" in idea.reasons[-1]) == (0.25, True)
+    assert (idea.confidence, idea.reasons[-1]) == (0.25, "same_category")
     [third] = ideas(purchase("a", product_id="p"), products=[mine, product("q", price=Decimal(6), rating=3.0)])
     assert third.kind == "annual_billing"
 
@@ -98,6 +100,11 @@ def test_what_is_called_the_same_at_another_provider_is_preferred_to_what_is_che
 def test_a_renewal_of_something_unused() -> None:
     [idea] = ideas(purchase("a", period=period(0.5)))
     assert (idea.kind, idea.per_year) == ("unused_renewal", Decimal("120.00"))
+    assert texts(idea.kind, idea.params) == (
+        "Let Product a end",
+        "It renews on 05 July and you hardly use it.",
+    )
+    assert [reason(code, idea.params) for code in idea.reasons] == ["0.5 hours used since 07 March 2026."]
     assert [i.kind for i in ideas(purchase("a", period=period(0.5, billed_in=100)))] == ["annual_billing"]
 
 

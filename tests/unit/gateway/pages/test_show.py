@@ -92,3 +92,17 @@ def test_words() -> None:
 def test_countries() -> None:
     assert show("de").country("SE") == "Schweden"
     assert ("SE", "Sweden") in show().countries()
+
+
+@pytest.mark.parametrize("moment", ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59.999999Z"])
+@pytest.mark.parametrize("zone", ["Pacific/Kiritimati", "America/Adak", "UTC"])
+def test_the_edges_of_time_have_a_text(moment: str, zone: str) -> None:
+    shown = show("en", zone)
+    for said in (shown.ago, shown.date, shown.time, shown.short_date, shown.day):
+        assert str(int(moment[:4])) in said(moment)
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False))
+def test_every_number_has_a_text_of_some_length(number: float) -> None:
+    assert 0 < len(show().number(number, 2)) < 30
+    assert 0 < len(show().percent(number, 2)) < 30
