@@ -15,7 +15,7 @@ KafkaOption = Annotated[
         metavar="ADDR", help="The brokers; default: those of the running stack, else KAFKA_BOOTSTRAP_SERVERS."
     ),
 ]
-DataDirOption = Annotated[Path, typer.Option(help="Where the running stack keeps stack.json, which names its broker.")]
+DataDirOption = Annotated[Path, typer.Option(help="Where the running stack keeps stack.json, which names its servers.")]
 DATA_DIR = Path(".mycelium")
 
 

@@ -20,11 +20,13 @@ from rich.table import Table
 
 from mycelium.brokers import DATA_DIR, DataDirOption, KafkaOption, brokers
 from mycelium.stack.datadir import DataDir, read_json
+from mycelium.stack.errors import StackError
 from shared.plumbing import mongo
 from shared.plumbing.mongo import Client
+from shared.plumbing.publish import Publisher
 from shared.plumbing.rebuild import BusyError, Counts, NotRebuildableError, Phase, Plan, Rebuild, Report, Tell
 from shared.plumbing.rebuild_shadow import database_of
-from shared.plumbing.settings import ServiceSettings
+from shared.plumbing.settings import KafkaSettings, ServiceSettings
 
 Service = Literal["activity", "purchases", "profile", "analytics"]
 S = TypeVar("S", bound=ServiceSettings)
@@ -81,10 +83,15 @@ def rebuild(
 
 def _settings(address: str, mongo_url: str | None, data_dir: Path) -> dict[str, str]:
     """What the service is given: by the stack that runs here, if that is the one that is meant, else by our shell."""
-    stack = read_json(DataDir(data_dir).stack_json)
+    try:
+        stack = read_json(DataDir(data_dir).stack_json)
+    except StackError as error:
+        raise typer.BadParameter(str(error)) from None
     url = mongo_url or stack.get("mongo") or os.environ.get("MONGO_URL")
     if not url:
-        raise typer.BadParameter("no stack runs here; name the database with --mongo URL, or set MONGO_URL")
+        raise typer.BadParameter(
+            f"no stack runs on {data_dir}. Start one with `mycelium up`, or name a database with --mongo URL."
+        )
     own = read_json(data_dir / "secrets.json") if stack.get("mongo") == url else {}
     return {name.lower(): value for name, value in own.items()} | {
         "kafka_bootstrap_servers": address,
@@ -93,12 +100,16 @@ def _settings(address: str, mongo_url: str | None, data_dir: Path) -> dict[str, 
 
 
 async def _run(service: Service, given: Mapping[str, str], rate: float, *, dry_run: bool) -> Report:
-    client = mongo.connect(given["mongo_url"])
+    """Without the broker's help against doubles, which not every broker has: a double tells nothing else."""
+    client, address = mongo.connect(given["mongo_url"]), given["kafka_bootstrap_servers"]
+    publisher = Publisher(service, KafkaSettings(kafka_bootstrap_servers=address, kafka_enable_idempotence=False))
     try:
         with _progress() as tell:
             plan = _plan(service, given, client)
-            return await Rebuild(plan, given["kafka_bootstrap_servers"], client, rate, tell).run(dry_run=dry_run)
+            await publisher.start()
+            return await Rebuild(plan, address, client, publisher, rate, tell).run(dry_run=dry_run)
     finally:
+        await publisher.stop()
         await mongo.close(client)
 
 

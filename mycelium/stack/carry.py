@@ -17,6 +17,7 @@ from aiokafka.structs import ConsumerRecord, TopicPartition
 
 from mycelium.simulator.answers import GROUP as MARKETPLACE_GROUP
 from shared.contracts.topics import AUDIT, COMMANDS, EVENT_TOPICS, SERVICES, Topic, dead_letters
+from shared.plumbing import header_names as header_names  # see there
 
 Record = ConsumerRecord[bytes, bytes]
 

@@ -34,8 +34,8 @@ def plan(settings: Settings, live: Database, shadow: Database) -> Plan:
         erase_shadow=beside.erase,
         erase=here.erase,
         parts=(
-            Part(consents.COLLECTION, choices, user="_id"),
-            Part("activities", whole(_is_untold, _at), surplus=beside.too_old),
+            Part(consents.COLLECTION, choices, user="_id", sections=("activity",)),
+            Part("activities", whole(_is_untold, _at), sections=("activity",), surplus=beside.too_old),
         ),
         written=written,
     )

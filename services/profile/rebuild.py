@@ -42,7 +42,7 @@ def plan(_settings: Settings, live: Database, shadow: Database) -> Plan:
         apply=apply,
         erase_shadow=beside.erase,
         erase=erase,
-        parts=(Part("users", _expect, user="_id"),),
+        parts=(Part("users", _expect, user="_id", sections=("profile", "preferences")),),
     )
 
 

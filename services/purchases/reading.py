@@ -75,7 +75,7 @@ class Reading:
         if found is None:
             return None
         to = wanted.to or datetime.now(UTC)
-        since = wanted.from_ or to - UPTIME_WINDOW
+        since = wanted.from_ or _before(to, UPTIME_WINDOW)
         days = await self._days(found["_id"], since, to)
         start, end = microseconds(since), microseconds(to)
         passed = [i for i in deployment.intervals(found) if i.start <= end and (i.end is None or i.end >= start)]
@@ -123,9 +123,14 @@ class Reading:
         return {document["id"]: document async for document in self._purchases.find({"_id": {"$in": keys}})}
 
     async def _days(self, key: str, since: datetime, to: datetime) -> list[Document]:
-        within = {"$gte": since - timedelta(days=1), "$lte": to}
+        within = {"$gte": _before(since, timedelta(days=1)), "$lte": to}
         found: list[Document] = await self._health.find({"deployment": key, "day": within}).sort("day", 1).to_list(None)
         return found
+
+
+def _before(at: datetime, by: timedelta) -> datetime:
+    """The time so long before, or the first that there is."""
+    return at - min(by, at - datetime.min.replace(tzinfo=UTC))
 
 
 def _purchase_filter(filters: dict[str, str | None], text: str | None) -> Document:

@@ -8,7 +8,7 @@ from services.purchases.consumer import apply
 from services.purchases.credentials import Issued, UnusableCredentialsError, Vault
 from services.purchases.erasing import Eraser
 from services.purchases.settings import Settings
-from services.purchases.store import INDEXES, KINDS, PurchaseStore
+from services.purchases.store import INDEXES, KINDS, SECTIONS, PurchaseStore
 from services.purchases.vault.envelope import Keks
 from services.purchases.vault.unsealing import Unsealer
 from shared.contracts.reading import AnyEvent
@@ -19,6 +19,7 @@ from shared.plumbing.rebuild import Plan
 from shared.plumbing.rebuild_parts import Expected, Pair, Part, facts, writing
 
 _KIND_OF: Final = {keeping.collection: kind for kind, keeping in KINDS.items() if kind != "command"}
+_DEPLOYMENTS: Final = (SECTIONS["deployment"],)
 _deployment: Final = facts("deployment", KINDS["deployment"])
 
 
@@ -43,7 +44,7 @@ def plan(settings: Settings, live: Database, shadow: Database) -> Plan:
         await here.mark([writing(kind, KINDS[kind], pair) for pair in pairs])
 
     parts = [
-        Part(collection, facts(kind, KINDS[kind]))
+        Part(collection, facts(kind, KINDS[kind]), sections=(SECTIONS[kind],))
         for collection, kind in _KIND_OF.items()
         if kind not in ("deployment", "health")
     ]
@@ -57,8 +58,8 @@ def plan(settings: Settings, live: Database, shadow: Database) -> Plan:
         erase=Eraser(live, vault).erase,
         parts=(
             *parts,
-            Part("health", facts("health", KINDS["health"])),
-            Part("deployments", _expect_deployment, complete=_sealing(vault)),
+            Part("health", facts("health", KINDS["health"]), sections=_DEPLOYMENTS),
+            Part("deployments", _expect_deployment, sections=_DEPLOYMENTS, complete=_sealing(vault)),
         ),
         written=written,
     )

@@ -22,7 +22,7 @@ from shared.plumbing import outbox
 from shared.plumbing.fact_store import FactStore, Keeping, Writing
 from shared.plumbing.mongo import Database, Document
 
-_SECTIONS: Final[Mapping[Kind, Section]] = {
+SECTIONS: Final[Mapping[Kind, Section]] = {
     "purchase": "purchases",
     "deployment": "deployments",
     "health": "deployments",
@@ -86,7 +86,7 @@ class PurchaseStore:
         return Merged(
             changed,
             len(merged) - changed,
-            frozenset((writing.user, _SECTIONS[writing.kind]) for writing in merged),
+            frozenset((writing.user, SECTIONS[writing.kind]) for writing in merged),
             sum(_new_illegal_moves(writing) for writing in merged),
         )
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Any, Final, NamedTuple
 
+from shared.contracts.types import Section
 from shared.folds.facts import Kind
 from shared.folds.ported import is_imported
 from shared.folds.state import State, empty
@@ -41,13 +42,15 @@ async def _as_they_are(_: Sequence[Document]) -> None:
 class Part:
     """A collection that can be made anew.
 
-    `user` is the member that names whose a document is. `ignored` are members in which nothing is told. `surplus` says
-    which of some documents (by `_id`) are not to be brought back nor removed; `complete` finishes those to be written.
+    `user` is the member that names whose a document is, and `sections` are what shows it to that user. `ignored` are
+    members in which nothing is told. `surplus` says which of some documents (by `_id`) are not to be brought back nor
+    removed; `complete` finishes those to be written.
     """
 
     collection: str
     expect: Expect
     user: str | None = "user"
+    sections: tuple[Section, ...] = ()
     ignored: frozenset[str] = frozenset({_VERSION})
     surplus: Callable[[Sequence[Document]], Awaitable[set[Any]]] = _none
     complete: Callable[[Sequence[Document]], Awaitable[None]] = _as_they_are

@@ -36,8 +36,12 @@ class Topics:
         self.partitions: list[TopicPartition] = []
 
     @asynccontextmanager
-    async def reading(self, start: Mapping[TopicPartition, int] | None = None) -> AsyncIterator[AIOKafkaConsumer]:
+    async def reading(
+        self, start: Mapping[TopicPartition, int] | None = None, wait_ms: int = _POLL_MS
+    ) -> AsyncIterator[AIOKafkaConsumer]:
         """A consumer of all partitions, at `start` or else at their beginning. It joins no group and commits nothing.
+
+        Where there is nothing more to read the broker says so after `wait_ms`.
 
         Its group is the service's, so that it can be asked what the service has committed.
         """
@@ -46,7 +50,7 @@ class Topics:
             group_id=self._group,
             enable_auto_commit=False,
             auto_offset_reset="earliest",
-            fetch_max_wait_ms=_POLL_MS,
+            fetch_max_wait_ms=wait_ms,
         )
         try:
             await consumer.start()
@@ -72,7 +76,7 @@ class Topics:
         `near` are places in the partitions, best at their ends. A connection of its own, so that no answer is older
         than the question; and the end is what comes with what was fetched, because that is right on every broker.
         """
-        async with self.reading(near) as consumer:
+        async with self.reading(near, wait_ms=1) as consumer:
             found: Offsets = {}
             while len(found) < len(self.partitions):
                 await consumer.getmany(timeout_ms=_POLL_MS)

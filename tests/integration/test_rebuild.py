@@ -1,23 +1,15 @@
 """Projections made anew: what was spoilt is right again, while the service goes on and nobody sees less than before."""
 
 import asyncio
-import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from pathlib import Path
-from signal import SIGKILL
-from typing import Any
+from uuid import uuid4
 
-import pytest
-import pytest_asyncio
 from pydantic import SecretStr
 
-from mycelium.stack.services import environment
 from services.activity import consumer as activity_consumer
-from services.activity import rebuild as activity_rebuild
-from services.activity.settings import Settings as ActivitySettings
 from services.activity.store import ActivityStore
 from services.analytics import consumer as analytics_consumer
 from services.analytics import rebuild as analytics_rebuild
@@ -26,6 +18,8 @@ from services.analytics.notifications import Notifications
 from services.analytics.presences import Presences
 from services.analytics.settings import Settings as AnalyticsSettings
 from services.analytics.store import AnalyticsStore
+from services.profile import rebuild as profile_rebuild
+from services.profile.settings import Settings as ProfileSettings
 from services.purchases import consumer as purchases_consumer
 from services.purchases import rebuild as purchases_rebuild
 from services.purchases.credentials import Vault
@@ -33,43 +27,27 @@ from services.purchases.settings import Settings as PurchasesSettings
 from services.purchases.store import PurchaseStore
 from services.purchases.vault.envelope import Keks
 from services.purchases.vault.unsealing import Unsealer
+from shared.contracts.build import make_event
 from shared.contracts.credentials import AccessCredentials, seal_for
-from shared.contracts.identity import UserErased, UserLoggedIn, UserRegistered
+from shared.contracts.identity import UserRegistered
+from shared.contracts.legacy import LegacyPreferencesFound
 from shared.contracts.marketplace import DeploymentCredentialsIssued
-from shared.contracts.profile import PreferencesUpdated
 from shared.contracts.reading import AnyEvent
-from shared.contracts.topics import EVENT_TOPICS
+from shared.contracts.topics import IDENTITY, LEGACY
 from shared.folds.facts import Fact, key_of
 from shared.folds.ported import IMPORTED
-from shared.plumbing import mongo
-from shared.plumbing.mongo import Client, Database, Document
-from shared.plumbing.rebuild import NotRebuildableError, Plan, Rebuild, Report
+from shared.plumbing.internal_auth import InternalTokens
+from shared.plumbing.mongo import Client, Database
+from shared.plumbing.rebuild import Plan, Report
 from shared.plumbing.rebuild_shadow import database_of
-from shared.plumbing.topics import ensure_topics
-from tests.servers.embedded import embedded_kafka
+from tests.integration.test_profile import call, log_in, register, tokens
+from tests.servers.dashboard import Site
 from tests.servers.living import Person, ago
-from tests.servers.running import Running
-from tests.servers.traces import is_read
+from tests.servers.rebuilding import activity_plan, differences, live, rebuilt, stored, things_of
+from tests.servers.running import Running, publishing
 from tests.waiting import eventually
 
-FAST = 100_000
-_VOLATILE = ("version", "outbox", "decisive", "loads", "stored")
-
-Things = dict[str, dict[Any, Document]]
-
-
-@pytest_asyncio.fixture(loop_scope="session")
-async def client(mongo_url: str) -> AsyncIterator[Client]:
-    client = mongo.connect(mongo_url)
-    for service in ("activity", "purchases", "profile", "analytics"):
-        await client.drop_database(f"{service}-rebuild")
-    yield client
-    client.close()
-
-
-def activity_plan(client: Client, settings: Mapping[str, object], url: str) -> Plan:
-    given = ActivitySettings.model_validate({**settings, "mongo_url": url})
-    return activity_rebuild.plan(given, client["activity"], database_of(client, "activity"))
+__all__ = ["tokens"]
 
 
 def purchases_plan(client: Client, settings: Mapping[str, object], url: str) -> Plan:
@@ -80,29 +58,6 @@ def purchases_plan(client: Client, settings: Mapping[str, object], url: str) -> 
 def analytics_plan(client: Client, settings: Mapping[str, object], url: str) -> Plan:
     given = AnalyticsSettings.model_validate({**settings, "mongo_url": url})
     return analytics_rebuild.plan(given, client["analytics"], database_of(client, "analytics"))
-
-
-async def rebuilt(plan: Plan, kafka: str, client: Client, *, dry_run: bool = False, rate: float = FAST) -> Report:
-    return await Rebuild(plan, kafka, client, rate, lambda *_: None).run(dry_run=dry_run)
-
-
-async def live(person: Person) -> None:
-    """A little of everything."""
-    await person.tell(UserRegistered, ago(60), display_name="Ada", timezone="Europe/Paris")
-    await person.tell(PreferencesUpdated, ago(50), changed=["activity_tracking"], activity_tracking=False)
-    await person.tell(PreferencesUpdated, ago(40), changed=["activity_tracking"], activity_tracking=True)
-    for n in range(8):
-        bought = f"b{n}"
-        await person.buy(bought, "10.00", ago(35 - n))
-        await person.deploy(bought, ago(34 - n), monthly_cost="3.00")
-        await person.report_health(bought, ago(3 + n / 10), 20.0, healthy=n % 2 == 0)
-        await person.post("100", f"{100 * (n + 1)}", ago(33 - n))
-        await person.look(f"p-{n}", ago(20 - n), session=f"s-{n}")
-        await person.look(f"p-{n}", ago(45 + n / 10))  # while that was not allowed
-        await person.tell(UserLoggedIn, ago(19 - n), session_id=f"s-{n}")
-    await person.move("b1", "cancelled", ago(5))
-    await person.refund("b2", "4.00", ago(4))
-    await person.rate("b3", 4.5, ago(3))
 
 
 async def goes_on(person: Person, done: asyncio.Event) -> None:
@@ -116,30 +71,7 @@ async def goes_on(person: Person, done: asyncio.Event) -> None:
         n += 1
         if ending:
             return
-        await asyncio.sleep(0.05)  # leaves the processor to the others
-
-
-async def things_of(database: Database, email: str, collections: Collection[str]) -> Things:
-    """What is kept of somebody, without what differs between two right ones."""
-    where = {"$or": [{"user": email}, {"_id": email}]}
-    return {name: {d.pop("_id"): _told(d) async for d in database[name].find(where)} for name in collections}
-
-
-def _told(document: Document) -> Document:
-    told = {name: value for name, value in document.items() if name not in _VOLATILE}
-    if "choices" in told:
-        told["choices"] = sorted(told["choices"], key=lambda choice: choice["at"])
-    return told
-
-
-def differences(found: Things, expected: Things) -> list[tuple[str, Any, Document | None, Document | None]]:
-    """What is not the same in both, a few of them: pytest would take minutes to compare all."""
-    return [
-        (name, key, things.get(key), expected[name].get(key))
-        for name, things in found.items()
-        for key in {**things, **expected[name]}
-        if things.get(key) != expected[name].get(key)
-    ][:3]
+        await asyncio.sleep(0.1)  # leaves the processor to the others
 
 
 @asynccontextmanager
@@ -151,6 +83,7 @@ async def watching(count: Callable[[], Awaitable[int]]) -> AsyncIterator[list[in
     async def watch() -> None:
         while not done.is_set():
             seen.append(await count())
+            await asyncio.sleep(0.02)  # leaves the processor to the others
 
     watcher = asyncio.create_task(watch())
     try:
@@ -158,11 +91,6 @@ async def watching(count: Callable[[], Awaitable[int]]) -> AsyncIterator[list[in
     finally:
         done.set()
         await watcher
-
-
-async def stored(kafka: str, service: str) -> None:
-    topics = [topic for topic in EVENT_TOPICS if service in topic.consumers]
-    await eventually(lambda: is_read(kafka, service, topics), timeout=60, interval=0.2, what="everything is read")
 
 
 async def while_events_come(
@@ -183,7 +111,7 @@ async def while_events_come(
         await stored(kafka, plan.service)
     # one read alone may miss a document whose place in the index moves beside it, with a rebuild or without
     assert [turn for turn in zip(seen, seen[1:], seen[2:], strict=False) if max(turn[1:]) < turn[0]] == []
-    assert len(seen) > 5
+    assert len(seen) > 2
     calm = await rebuilt(plan, kafka, client)
     assert calm.left
     assert not any(counts.changing for counts in calm.left.values())
@@ -339,67 +267,44 @@ async def test_analytics(
     assert before.keys() == after.keys()
 
 
-async def test_a_dry_run_changes_nothing_and_who_was_erased_stays_gone(
-    activity_service: Running, client: Client, client_settings: dict[str, object], kafka: str, mongo_url: str
-) -> None:
-    ada, bob = Person(activity_service), Person(activity_service)
-    await live(ada)
-    await live(bob)
-    await bob.tell(UserErased, datetime.now(UTC), reason="asked for")
-    await stored(kafka, "activity")
-    data = client["activity"]
-    whole = await things_of(data, ada.email, ("activities", "choices"))
-    await data["activities"].delete_many({"user": ada.email, "low": False})
-    spoilt = await things_of(data, ada.email, ("activities", "choices"))
-    plan = activity_plan(client, client_settings, mongo_url)
-    report = await rebuilt(plan, kafka, client, dry_run=True)
-    assert report.left is None
-    assert report.found["activities"].missing >= len(whole["activities"]) - len(spoilt["activities"])
-    assert differences(await things_of(data, ada.email, ("activities", "choices")), spoilt) == []
-    await rebuilt(plan, kafka, client)
-    assert differences(await things_of(data, ada.email, ("activities", "choices")), whole) == []
-    assert await data["activities"].count_documents({"user": bob.email}) == 0
-    forbidden = {"user": ada.email, "low": True, "at": {"$lt": int(ago(40).timestamp() * 1e6)}}
-    assert await data["activities"].count_documents(forbidden) == 0
-
-
-async def test_topics_that_were_made_anew_are_refused(
-    activity_service: Running,
+async def test_profiles(
+    profile: Site,
+    profile_settings: ProfileSettings,
     client: Client,
-    client_settings: dict[str, object],
     kafka: str,
-    mongo_url: str,
-    tmp_path: Path,
+    tokens: InternalTokens,
 ) -> None:
-    ada = Person(activity_service)
-    await live(ada)
-    await stored(kafka, "activity")
-    before = await things_of(client["activity"], ada.email, ("activities",))
-    async with embedded_kafka(tmp_path) as other:
-        await ensure_topics(other)
-        given = {**client_settings, "kafka_bootstrap_servers": other, "kafka_enable_idempotence": False}
-        plan = activity_plan(client, given, mongo_url)
-        with pytest.raises(NotRebuildableError):
-            await rebuilt(plan, other, client)
-    assert differences(await things_of(client["activity"], ada.email, ("activities",)), before) == []
-
-
-async def test_one_that_was_killed_is_gone_on_with(
-    activity_service: Running, client: Client, client_settings: dict[str, object], kafka: str, mongo_url: str
-) -> None:
-    ada = Person(activity_service)
-    await live(ada)
-    await stored(kafka, "activity")
-    data = client["activity"]
-    whole = await things_of(data, ada.email, ("activities",))
-    await data["activities"].delete_many({"user": ada.email, "low": False})
-    command = [sys.executable, "-m", "mycelium", "rebuild", "activity", "--kafka", kafka, "--mongo", mongo_url]
-    settings = {name.upper(): str(value) for name, value in client_settings.items()}
-    slow = await asyncio.create_subprocess_exec(*command, "--rate", "10", env=environment() | settings)
-    run = client["activity-rebuild"]["rebuild"]
-    await eventually(lambda: run.find_one({"positions.0": {"$exists": True}}), timeout=60, what="it has begun")
-    slow.send_signal(SIGKILL)
-    await slow.wait()
-    report = await rebuilt(activity_plan(client, client_settings, mongo_url), kafka, client)
-    assert report.resumed
-    assert differences(await things_of(data, ada.email, ("activities",)), whole) == []
+    ada, bob = f"{uuid4().hex}@example.test", f"{uuid4().hex}@example.test"
+    await register(profile, tokens, ada, display_name="Ada", country="SE")
+    chosen = await call(profile, tokens, "PATCH", "/profile", user=ada, json={"country": "FR"})
+    assert chosen.status == 200
+    registered = UserRegistered(user_email=bob, display_name="Bob")
+    preferences = LegacyPreferencesFound(user_email=bob, preferences={"theme": "dark"})
+    async with publishing(profile_settings) as publisher:
+        await publisher.event(IDENTITY, make_event(registered, source="/id", time=ago(2)))
+        await publisher.event(LEGACY, make_event(preferences, source="/legacy", time=ago(1)))
+    users = client["profile"]["users"]
+    await eventually(lambda: users.find_one({"_id": bob, "found.theme": {"$exists": True}}), what="Bob is known")
+    await stored(kafka, "profile")
+    whole = {name: await users.find_one({"_id": name}) or {} for name in (ada, bob)}
+    await users.update_one({"_id": ada}, {"$set": {"registered": {}, "created_at": whole[ada]["created_at"] + 5}})
+    await users.delete_one({"_id": bob})
+    plan = profile_rebuild.plan(profile_settings, client["profile"], database_of(client, "profile"))
+    report = await rebuilt(plan, kafka, client)
+    assert report.left
+    assert report.left["users"].missing >= 1
+    assert report.left["users"].different >= 1
+    found = {name: await users.find_one({"_id": name}) or {} for name in (ada, bob)}
+    told = ("created_at", "registered", "found")
+    assert [found[name][layer] for name in whole for layer in told] == [
+        whole[name][layer] for name in whole for layer in told
+    ]
+    for own in ("user_id", "password_hash"):
+        assert found[ada][own] == whole[ada][own]
+    assert (await log_in(profile, tokens, ada)).status == 201
+    shown = await call(profile, tokens, "GET", "/profile", user=ada)
+    assert (shown.json["display_name"], shown.json["country"]) == ("Ada", "FR")
+    assert shown.headers["ETag"] != chosen.headers["ETag"]
+    back = await call(profile, tokens, "GET", "/preferences", user=bob)
+    assert back.json["theme"] == "dark"
+    assert (await log_in(profile, tokens, bob)).status == 403
