@@ -15,7 +15,8 @@ from typing import Final
 
 from pymongo import MongoClient
 
-from bench.analytics import INDEXES, Service
+from bench.analytics import Service
+from bench.contestants import ANALYTICS_INDEXES
 from bench.table import Row
 from mycelium.simulator import Scenario, history
 from services.analytics.learn import learn
@@ -67,7 +68,7 @@ def _rows(size: str, seconds: float, peak: float, model: float) -> Iterator[Row]
 
 async def _simulate(mongo_url: str) -> None:
     client = mongo.connect(mongo_url)
-    await mongo.ensure_indexes(client[_SMALL], INDEXES)
+    await mongo.ensure_indexes(client[_SMALL], ANALYTICS_INDEXES)
     service = Service(client[_SMALL])
     events: list[AnyEvent] = [event for _, event in history(_SCENARIO) if isinstance(event.data, _TOLD)]
     for start in range(0, len(events), _BATCH):

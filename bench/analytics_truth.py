@@ -12,7 +12,8 @@ from decimal import Decimal
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from bench.analytics import INDEXES, Service
+from bench.analytics import Service
+from bench.contestants import ANALYTICS_INDEXES
 from bench.table import Row
 from mycelium.simulator import Scenario, history
 from services.analytics import consumer
@@ -112,7 +113,7 @@ async def _told(mongo_url: str, events: list[AnyEvent], users: list[str]) -> dic
     """The statistics of the users."""
     client = mongo.connect(mongo_url)
     database = client["bench_truth"]
-    await mongo.ensure_indexes(database, INDEXES)
+    await mongo.ensure_indexes(database, ANALYTICS_INDEXES)
     service = Service(database)
     for start in range(0, len(events), _BATCH):
         await service.apply(events[start : start + _BATCH])

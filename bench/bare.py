@@ -1,107 +1,139 @@
-"""A service that merges facts against a bare loop, and the writes of that loop: as many as ours, with nothing checked.
+"""What the bare loops write: as many documents of the same shape and size as the services do, with nothing checked.
 
-They are one for each thing of a batch that was told of, and one for each user.
+They believe whatever comes: no validation, no dead letters, no consent, no merging with what is stored, no order.
 """
 
-import time
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from statistics import median
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
+from uuid import uuid4
 
-from pymongo import IndexModel, UpdateOne
+from pymongo import InsertOne, ReplaceOne, UpdateOne
+from pymongo.errors import BulkWriteError
 
-from shared.plumbing import mongo
-from shared.plumbing.mongo import Client, Database, Document
-
-_ROUNDS: Final = 5
-_KINDS: Final = {"support": "purchase", "wallet": "transaction"}
-UNTIL: Final = datetime.now(UTC).replace(
-    minute=0, second=0, microsecond=0
-)  # or Mongo removes what is too old meanwhile
-_MARKED: Final = {"marked.one": {"$each": ["2026-05"]}, "marked.other": {"$each": []}}
-_MARK: Final = {"$inc": {"version": 1}, "$set": {"dirty": True}, "$addToSet": _MARKED}
+from services.activity.domain.activity import USED_PAYLOADS as ACTIVITIES
+from services.analytics.domain.presence import PRESENT
+from services.analytics.store import KINDS as ANALYTICS_KINDS
+from services.purchases.store import KINDS as PURCHASES_KINDS
+from shared.folds.facts import USED_PAYLOADS as FACTS
+from shared.plumbing.mongo import Database, Document
 
 Event = Mapping[str, Any]  # JSON
 Writes = dict[str, list[UpdateOne]]
-Record = tuple[str, bytes, bytes]  # topic, key, value
-Way = Callable[[Database, Sequence[Record]], Awaitable[None]]
+
+_ACTIVITIES: Final = frozenset(payload.event_type for payload in ACTIVITIES)
+_FACTS: Final = frozenset(payload.event_type for payload in FACTS)
+_PRESENT: Final = frozenset(payload.event_type for payload in PRESENT)
+_LOOKED: Final = "product.viewed.v1"
+_LOW: Final = frozenset({_LOOKED, "marketplace.browsed.v1"})
+_NOT_KEPT: Final = frozenset({"user_email", "session_id", "user_agent", "product_id", "purchase"})
+_OF_A_USER: Final = ("display_name", "country", "timezone", "language")
+_KINDS: Final = {"support": "purchase", "wallet": "transaction"}
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND: Final = timedelta(microseconds=1)
+_TODAY: Final = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)  # or Mongo removes what is too old
+_MARKED: Final = {"marked.one": {"$each": ["2026-05"]}, "marked.other": {"$each": []}}
+_MARK: Final = {"$inc": {"version": 1}, "$set": {"dirty": True}, "$addToSet": _MARKED}
 
 
-class Things:
-    """What the events of a batch tell of. `collections` are those of the kinds of things that are kept."""
+async def activities(database: Database, events: Sequence[Event]) -> None:
+    """A document for each event, by one bulk write."""
+    writes = [_activity(event) for event in events if event["type"] in _ACTIVITIES]
+    if writes:
+        with suppress(BulkWriteError):  # an older telling of a purchase than the one that is stored
+            await database["activities"].bulk_write(writes, ordered=False)
 
-    def __init__(self, collections: Mapping[str, str]) -> None:
-        self._collections = collections
-        self._things: dict[tuple[str, str], Document] = defaultdict(dict)
-        self._users: set[str] = set()
 
-    def add(self, event: Event) -> None:
-        """Notes what the event says of each thing that it tells of."""
+async def purchases(database: Database, events: Sequence[Event]) -> None:
+    """An upsert for each thing, and a mark for each user."""
+    await _store(database, _things(events, {kind: keeping.collection for kind, keeping in PURCHASES_KINDS.items()}))
+
+
+async def analytics(database: Database, events: Sequence[Event]) -> None:
+    """The same, and when users were there."""
+    writes = _things(events, {kind: keeping.collection for kind, keeping in ANALYTICS_KINDS.items()})
+    _write_presences([event for event in events if event["type"] in _PRESENT], writes)
+    await _store(database, writes)
+
+
+async def users(database: Database, events: Sequence[Event]) -> None:
+    """A document for each user."""
+    writes = [InsertOne(_user(event)) for event in events if event["type"] == "user.registered.v1"]
+    if writes:
+        await database["users"].bulk_write(writes, ordered=False)
+
+
+async def _store(database: Database, writes: Writes) -> None:
+    for collection, these in writes.items():
+        if these:
+            await database[collection].bulk_write(these, ordered=False)
+
+
+def _activity(event: Event) -> InsertOne[Document] | ReplaceOne[Document]:
+    document = activity_document(event, datetime.fromisoformat(event["time"]))
+    purchase = event["data"] if event["type"] == "purchase.created.v1" else event["data"].get("purchase")
+    if not purchase:
+        return InsertOne(document)
+    document["_id"] = f"{purchase['purchase_id']:.32}"
+    older = [{"at": {"$lt": document["at"]}}, {"at": document["at"], "event": {"$lt": document["event"]}}]
+    return ReplaceOne({"_id": document["_id"], "$or": older}, document, upsert=True)
+
+
+def activity_document(event: Event, time: datetime) -> Document:
+    """What the activity service would keep of an event."""
+    data, kind = event["data"], event["type"]
+    return {
+        "_id": f"{event['id']:.<32.32}",
+        "user": data["user_email"],
+        "low": kind in _LOW,
+        "at": (time - _EPOCH) // _MICROSECOND,
+        "event": f"{event['id']}\n{event['source']}",
+        "type": kind,
+        "impact": "high",
+        "description": data.get("product_name"),
+        "metadata": {name: value for name, value in data.items() if name not in _NOT_KEPT},
+        "entity_id": data.get("product_id"),
+        "entity_type": "product",
+        "session": data.get("session_id"),
+    }
+
+
+def _user(event: Event) -> Document:
+    at, data = (datetime.fromisoformat(event["time"]) - _EPOCH) // _MICROSECOND, event["data"]
+    rank = f"{event['id']}\n{event['source']}"
+    return {
+        "_id": event["subject"],
+        "user_id": str(uuid4()),
+        "version": 1,
+        "created_at": at,
+        "registered": {name: {"value": data.get(name), "at": at, "rank": rank} for name in _OF_A_USER},
+        "found": {},
+        "profile": {"chosen": {}, "at": 0, "version": 2},
+        "preferences": {"chosen": {}, "at": 0, "version": 2},
+        "outbox": [],
+    }
+
+
+def _things(events: Sequence[Event], collections: Mapping[str, str]) -> Writes:
+    """An upsert for each thing of these kinds that is told of, and one for each user, by collection."""
+    things: dict[tuple[str, str], Document] = defaultdict(dict)
+    found: Writes = defaultdict(list)
+    told = [event for event in events if event["type"] in _FACTS | _PRESENT]
+    for event in told:
         user = event["subject"]
-        self._users.add(user)
         for kind in _kinds(event):
-            if kind in self._collections:
+            if kind in collections:
                 id = _id_of(event, kind)  # noqa: A001
                 said = {key: value for key, value in event["data"].items() if key != "user_email"}
-                own = {"user": user, "id": id, "at": 0, "tags": ["", "a=b", "c=d"], "status": "active", "day": UNTIL}
+                own = {"user": user, "id": id, "at": 0, "tags": ["", "a=b", "c=d"], "status": "active", "day": _TODAY}
                 name = f"fields.{event['type'][-20:].replace('.', '_')}"
-                self._things[kind, f"{user}/{id}"] |= {name: [0, event["time"], event["id"], said], **own}
-
-    def writes(self) -> Writes:
-        """An upsert for each thing, and a mark for each user, by collection."""
-        found: Writes = defaultdict(list)
-        for (kind, key), fields in self._things.items():
-            found[self._collections[kind]].append(UpdateOne({"_id": key}, {"$set": fields}, upsert=True))
-        found["users"] = [UpdateOne({"_id": user}, _MARK, upsert=True) for user in self._users]
-        return found
-
-
-async def store(database: Database, writes: Writes) -> None:
-    """One bulk write for each collection."""
-    for collection, these in writes.items():
-        await database[collection].bulk_write(these, ordered=False)
-
-
-@dataclass
-class Costs:
-    """Events a second, round by round; seconds of what is asked for, by the purchases behind the user (medians)."""
-
-    ours: list[float] = field(default_factory=list)
-    bare: list[float] = field(default_factory=list)
-    seconds: dict[str, dict[int, float]] = field(default_factory=lambda: defaultdict(dict))
-
-    @property
-    def ratio(self) -> float:
-        """The median of the rounds' ratios of ours to bare."""
-        return median(a / b for a, b in zip(self.ours, self.bare, strict=True))
-
-
-async def compared(
-    client: Client, indexes: Mapping[str, Sequence[IndexModel]], records: Sequence[Record], ours: Way, bare: Way
-) -> Costs:
-    """Lets both ways bring in the records, in turns, each time into a database of its own."""
-    found = Costs()
-    for number in range(_ROUNDS):
-        left = []
-        ways = ((bare, found.bare), (ours, found.ours))
-        for way, speeds in ways if number % 2 == 0 else reversed(ways):
-            database = client[f"bench_facts_{number}"]
-            await mongo.ensure_indexes(database, indexes)
-            started = time.perf_counter()
-            await way(database, records)
-            speeds.append(len(records) / (time.perf_counter() - started))
-            left.append(await _documents(database))
-            await client.drop_database(database.name)
-        assert left[0] == left[1], "both should come to as many documents"
+                things[kind, f"{user}/{id}"] |= {name: [0, event["time"], event["id"], said], **own}
+    for (kind, key), fields in things.items():
+        found[collections[kind]].append(UpdateOne({"_id": key}, {"$set": fields}, upsert=True))
+    found["users"] = [UpdateOne({"_id": user}, _MARK, upsert=True) for user in {event["subject"] for event in told}]
     return found
-
-
-async def _documents(database: Database) -> dict[str, int]:
-    names = await database.list_collection_names()
-    return {name: await database[name].estimated_document_count() for name in names}
 
 
 def _kinds(event: Event) -> list[str]:
@@ -121,3 +153,23 @@ def _id_of(event: Event, kind: str) -> str:
     if kind == "health":
         return f"{data['deployment_id']}/{event['time'][:10]}"
     return str((data.get("purchase") or data).get(f"{kind}_id") or data.get(f"{kind}_id"))
+
+
+def _write_presences(events: Sequence[Event], writes: Writes) -> None:
+    days: dict[tuple[str, str], dict[str, str]] = defaultdict(dict)
+    sessions: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for event in events:
+        user, at, data = event["subject"], event["time"], event["data"]
+        days[user, at[:10]][f"low.{int(at[11:13]) * 60 + int(at[14:16])}"] = event["id"]
+        if data.get("session_id"):
+            sessions[user, data["session_id"]].append(at)
+        if event["type"] == _LOOKED:
+            looked = {"$set": {"user": user, "product_id": data["product_id"]}, "$max": {"at": at, "days.1": at}}
+            writes["views"].append(UpdateOne({"_id": f"{user}/{data['product_id']}"}, looked, upsert=True))
+    for (user, day), minutes in days.items():
+        own = {"user": user, "day": datetime.fromisoformat(day)}
+        writes["days"].append(UpdateOne({"_id": f"{user}/{day}"}, {"$setOnInsert": own, "$min": minutes}, upsert=True))
+    for (user, session), times in sessions.items():
+        seen = {"low.last": max(times), "seen": datetime.fromisoformat(max(times))}
+        span = {"$setOnInsert": {"user": user}, "$min": {"low.first": min(times)}, "$max": seen}
+        writes["sessions"].append(UpdateOne({"_id": f"{user}/{session}"}, span, upsert=True))

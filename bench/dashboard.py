@@ -3,7 +3,7 @@
 import asyncio
 import sys
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from itertools import islice
@@ -16,6 +16,7 @@ import orjson
 import psutil
 
 from bench.load import of_one_user
+from bench.table import Row, cost
 from mycelium.simulator import publish
 from mycelium.stack.ports import LOOPBACK, free_ports
 from mycelium.stack.services import at_rest
@@ -25,6 +26,7 @@ FEW, MANY = 100, 100_000
 PAGE = 50
 _REQUESTS = 200
 _START_SECONDS, _STORE_SECONDS = 90.0, 180.0
+_MOST_MEGABYTES = 150
 _ACTIVITIES = "activities"
 _ASKED: Final = {
     f"A page of {PAGE} activities": _ACTIVITIES,
@@ -36,23 +38,22 @@ _PASSWORD = "correct horse battery"
 Json = dict[str, Any]  # Any: JSON
 
 
-@dataclass(frozen=True)
-class Seen:
-    """How many seconds each answer takes by the events behind it (medians), and megabytes by process."""
-
-    seconds: Mapping[str, Mapping[int, float]]
-    megabytes: Mapping[str, float]
-
-
-async def seen(folder: Path) -> Seen:
-    """Starts a stack in `folder`, loads it with a user of 100 and a user of 100,000 events, and looks at it."""
+async def rows(folder: Path) -> list[Row]:
+    """The lines of the table, of a stack in `folder` with a user of 100 and a user of 100,000 events."""
     async with stack(folder) as up, aiohttp.ClientSession() as http:
         users = [await _User.signed_up(http, up["gateway"], number) for number in (FEW, MANY)]
         for user in users:
             await user.does_its_events(up["kafka"])
         assert await at_rest(http, up["services"].values(), ("lag",), _STORE_SECONDS)
-        seconds = {what: await _medians(users, path) for what, path in _ASKED.items()}
-        return Seen(seconds, {n: _megabytes(pid) for n, pid in up["pids"].items() if n not in ("mongod", "kafka")})
+        behind = f"with {MANY:,} events behind it, against {FEW:,}"
+        taken = {what: await _medians(users, path) for what, path in _ASKED.items()}
+        found = [cost(f"{what}, {behind}", by[MANY], by[FEW]) for what, by in taken.items()]
+        used = {name: _megabytes(pid) for name, pid in up["pids"].items() if name not in ("mongod", "kafka")}
+        return found + [_memory(name, megabytes) for name, megabytes in used.items()]
+
+
+def _memory(name: str, used: float) -> Row:
+    return Row(f"Memory of {name}", f"{used:.0f} MB", "", "", f"< {_MOST_MEGABYTES} MB", used < _MOST_MEGABYTES)
 
 
 async def _medians(users: "list[_User]", path: str) -> dict[int, float]:

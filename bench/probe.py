@@ -1,4 +1,4 @@
-"""Watches a contender from the inside, in the same way for all: what it fetched and committed, and the time."""
+"""Watches a contender from the inside, the same way for all: what it fetched, asked of Mongo and committed; time."""
 
 import asyncio
 import time
@@ -8,6 +8,7 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer
 from aiokafka.structs import TopicPartition
+from pymongo import monitoring
 
 
 @dataclass(frozen=True)
@@ -17,8 +18,25 @@ class Measured:
     records: int
     batches: int
     commits: int
+    commands: int
     seconds: float
     cpu_seconds: float
+
+
+class Commands(monitoring.CommandListener):
+    """Counts what is asked of Mongo by the clients that listen to it."""
+
+    count = 0
+
+    def started(self, event: monitoring.CommandStartedEvent) -> None:  # noqa: ARG002
+        """One more."""
+        self.count += 1
+
+    def succeeded(self, event: monitoring.CommandSucceededEvent) -> None:
+        """Was counted when it started."""
+
+    def failed(self, event: monitoring.CommandFailedEvent) -> None:
+        """Was counted when it started."""
 
 
 class Probe:
@@ -28,7 +46,9 @@ class Probe:
         self._expected = expected
         self._records = self._batches = self._commits = self._handled = 0
         self._offsets: dict[TopicPartition, int] = {}
-        self._since = (0.0, 0.0)
+        self._since = (0.0, 0.0, 0)
+        self._asked = Commands()
+        monitoring.register(self._asked)
         self._through: asyncio.Future[Measured] = asyncio.get_running_loop().create_future()
 
     def install(self) -> None:
@@ -70,7 +90,7 @@ class Probe:
         if not records:
             return
         if not self._records:
-            self._since = (time.perf_counter(), time.process_time())
+            self._since = (time.perf_counter(), time.process_time(), self._asked.count)
         self._records += records
         self._batches += 1
 
@@ -84,4 +104,7 @@ class Probe:
     def _end(self) -> None:
         if not self._through.done():
             seconds, cpu_seconds = time.perf_counter() - self._since[0], time.process_time() - self._since[1]
-            self._through.set_result(Measured(self._records, self._batches, self._commits, seconds, cpu_seconds))
+            commands = self._asked.count - self._since[2]
+            self._through.set_result(
+                Measured(self._records, self._batches, self._commits, commands, seconds, cpu_seconds)
+            )

@@ -1,6 +1,7 @@
 """The activity service as a publisher and the gateway see it, on a real broker and a real mongod."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import count
@@ -9,6 +10,7 @@ from typing import Any
 import orjson
 import pytest
 import pytest_asyncio
+from aiokafka import AIOKafkaConsumer
 from confluent_kafka import Producer
 
 from shared.contracts.build import make_event
@@ -19,6 +21,7 @@ from shared.contracts.profile import PreferencesUpdated
 from shared.contracts.reading import AnyEvent
 from shared.contracts.topics import GATEWAY, IDENTITY, MARKETPLACE, PROFILE, UPDATES, WALLET, dead_letters
 from shared.contracts.wallet import WalletTransactionPosted
+from tests.servers.header_names import AnyName, sending_any_names
 from tests.servers.running import Running, arrived
 from tests.waiting import eventually
 
@@ -342,6 +345,20 @@ async def test_events_of_a_foreign_client_appear_in_both_modes(
     assert [a["activity_type"] for a in await shows(activity_service, user, 2)] == ["logout", "login"]
 
 
+async def test_a_header_with_any_bytes_for_a_name_stops_nobody(
+    activity_service: Running, user: str, kafka: str
+) -> None:
+    mark = ("mark", user.encode())
+    with sending_any_names():
+        headers = [(AnyName("odd"), b"\xff"), mark]
+        await activity_service.put(IDENTITY, user.encode(), login(user, 2).to_json(), headers)
+        await activity_service.put(IDENTITY, user.encode(), b"no event", headers)
+    await activity_service.publish(IDENTITY, login(user, 1))
+    await shows(activity_service, user, 2)
+    (letter,) = await arrived(kafka, dead_letters("activity").name, lambda record: mark in record.headers)
+    assert (letter.value, letter.headers[0]) == (b"no event", ("\\xff\\xfe", b"\xff"))
+
+
 async def test_a_record_of_nothing_at_all_stops_nobody(activity_service: Running, user: str, kafka: str) -> None:
     mark = ("mark", user.encode())
     await asyncio.to_thread(produce, kafka, None, None, [mark])
@@ -367,3 +384,30 @@ async def test_health_and_metrics(activity_service: Running) -> None:
         text = await response.text()
     assert 'mycelium_records_total{outcome="applied"}' in text
     assert "@example.org" not in text
+
+
+async def test_a_batch_is_committed_once(activity_service: Running, user: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    fetched, committed = Counter[str](), Counter[str]()
+    kafka: Any = AIOKafkaConsumer  # Any: methods of it are replaced, and take what they took
+    getmany, commit = kafka.getmany, kafka.commit
+
+    async def counted_getmany(self: Any, **options: Any) -> Any:
+        found = await getmany(self, **options)
+        fetched.update(batches=bool(found), records=sum(map(len, found.values())))
+        return found
+
+    async def counted_commit(self: Any, offsets: Any) -> None:
+        await commit(self, offsets)
+        committed.update(commits=1)
+
+    monkeypatch.setattr(kafka, "getmany", counted_getmany)
+    monkeypatch.setattr(kafka, "commit", counted_commit)
+    for number in range(3):
+        await activity_service.publish(MARKETPLACE, *(view(f"{n}.{user}", n) for n in range(50)))
+        await activity_service.publish(IDENTITY, login(user, number))
+        await shows(activity_service, user, number + 1)
+
+    def is_committed() -> bool:  # the fetch that was under way when counting began is not counted
+        return fetched["records"] >= 100 and committed["commits"] - fetched["batches"] in (0, 1)
+
+    await eventually(is_committed, what="one commit for each batch")

@@ -14,15 +14,17 @@ import aiohttp
 import orjson
 import pytest
 from aiohttp import web
+from prometheus_client import REGISTRY
 
 from services.gateway.main import build_app
 from services.gateway.settings import Settings
 from shared.contracts.build import make_event
+from shared.contracts.dashboard import SectionChanged
 from shared.contracts.envelope import UserPayload
 from shared.contracts.marketplace import DeploymentCreated, ProductViewed, PurchaseCreated
 from shared.contracts.overview import Overview
 from shared.contracts.times import rfc3339
-from shared.contracts.topics import MARKETPLACE, WALLET, Topic
+from shared.contracts.topics import MARKETPLACE, UPDATES, WALLET, Topic
 from shared.contracts.wallet import WalletTransactionPosted
 from tests.servers.dashboard import API, PASSWORD, Json, Reply, Site, User, assert_problem, log_in, ready, sign_up, site
 from tests.servers.embedded import embedded_kafka
@@ -182,6 +184,51 @@ async def test_what_is_kept_asks_no_service(whole_settings: Settings, purchases_
             again = (await overview(gateway, user)).json
             assert states(again) == {"fresh": EVERY}
             assert again["stats"] == shown["stats"]
+
+
+async def test_it_asks_four_then_nobody_and_after_a_change_only_whom_it_concerns(
+    whole: Site, whole_settings: Settings, purchases_service: Running
+) -> None:
+    user, _ = await bought(whole, purchases_service)
+
+    def asked() -> int:
+        """How often the services, which all run in this process, were asked for their part of an overview."""
+        labels = {"route": "/overview", "status": "200"}
+        return int(REGISTRY.get_sample_value("mycelium_http_request_seconds_count", labels) or 0)
+
+    async with site(build_app(whole_settings), described=True) as gateway:
+        await ready(gateway)
+        before = asked()
+        await overview(gateway, user)
+        assert asked() - before == 4
+
+        async def nobody_is_asked() -> bool:
+            before = asked()
+            for _ in range(20):
+                await overview(gateway, user)
+            return asked() == before
+
+        await eventually(nobody_is_asked, what="nothing changes any more")
+
+        async def one_is_asked() -> bool:
+            before = asked()
+            await publish(
+                purchases_service,
+                user,
+                UPDATES,
+                SectionChanged,
+                section="wallet",
+                as_of=rfc3339(time.time_ns() // 1_000),
+            )
+
+            async def somebody_is_asked() -> bool:
+                await overview(gateway, user)
+                return asked() > before
+
+            await eventually(somebody_is_asked, what="the change is heard of")
+            return asked() == before + 1
+
+        await eventually(one_is_asked, what="only the service that changed is asked")
 
 
 async def test_a_dead_service_is_shown_as_it_was_last_known_or_not_at_all(
