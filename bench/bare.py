@@ -35,6 +35,11 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 _TODAY: Final = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)  # or Mongo removes what is too old
 _MARKED: Final = {"marked.one": {"$each": ["2026-05"]}, "marked.other": {"$each": []}}
+_TAGS: Final = {  # as many as services.purchases.tags makes of a thing with four words, and about as long
+    "purchase": [*(f"provider=hypha&status={n}" for n in range(8)), *(f"word={n}" for n in range(22))],
+    "deployment": ["", "status=running"],
+    "transaction": ["", "kind=purchase"],
+}
 _MARK: Final = {"$inc": {"version": 1}, "$set": {"dirty": True}, "$addToSet": _MARKED}
 
 
@@ -48,12 +53,13 @@ async def activities(database: Database, events: Sequence[Event]) -> None:
 
 async def purchases(database: Database, events: Sequence[Event]) -> None:
     """An upsert for each thing, and a mark for each user."""
-    await _store(database, _things(events, {kind: keeping.collection for kind, keeping in PURCHASES_KINDS.items()}))
+    collections = {str(kind): keeping.collection for kind, keeping in PURCHASES_KINDS.items()}
+    await _store(database, _things(events, collections, _TAGS))
 
 
 async def analytics(database: Database, events: Sequence[Event]) -> None:
     """The same, and when users were there."""
-    writes = _things(events, {kind: keeping.collection for kind, keeping in ANALYTICS_KINDS.items()})
+    writes = _things(events, {kind: keeping.collection for kind, keeping in ANALYTICS_KINDS.items()}, {})
     _write_presences([event for event in events if event["type"] in _PRESENT], writes)
     await _store(database, writes)
 
@@ -116,7 +122,7 @@ def _user(event: Event) -> Document:
     }
 
 
-def _things(events: Sequence[Event], collections: Mapping[str, str]) -> Writes:
+def _things(events: Sequence[Event], collections: Mapping[str, str], tags: Mapping[str, list[str]]) -> Writes:
     """An upsert for each thing of these kinds that is told of, and one for each user, by collection."""
     things: dict[tuple[str, str], Document] = defaultdict(dict)
     found: Writes = defaultdict(list)
@@ -127,7 +133,7 @@ def _things(events: Sequence[Event], collections: Mapping[str, str]) -> Writes:
             if kind in collections:
                 id = _id_of(event, kind)  # noqa: A001
                 said = {key: value for key, value in event["data"].items() if key != "user_email"}
-                own = {"user": user, "id": id, "at": 0, "tags": ["", "a=b", "c=d"], "status": "active", "day": _TODAY}
+                own = {"user": user, "id": id, "at": 0, "tags": tags.get(kind, []), "status": "active", "day": _TODAY}
                 name = f"fields.{event['type'][-20:].replace('.', '_')}"
                 things[kind, f"{user}/{id}"] |= {name: [0, event["time"], event["id"], said], **own}
     for (kind, key), fields in things.items():
