@@ -7,7 +7,7 @@ UV := 0.13.9
 PARALLEL := $(if $(MONGO_URL)$(KAFKA_BOOTSTRAP_SERVERS),,-n 3 --dist loadfile --no-loadscope-reorder)
 IMAGES := activity purchases profile analytics gateway
 
-.PHONY: run test browser check format lint types mutants bench schemas messages pictures lock clean
+.PHONY: run test browser check format lint types mutants attack bench schemas messages pictures lock clean
 .DEFAULT_GOAL := run
 
 .venv/.ready: requirements.lock pyproject.toml
@@ -41,6 +41,9 @@ types: .venv/.ready
 
 mutants: .venv/.ready ## plant one bug after the other, or the one that ONLY names, and see which the tests let pass
 	@$(BIN)/python -m tests.mutants.run $(ONLY)
+
+attack: .venv/.ready ## the API, every consumer and every page under a longer attack than in the tests
+	@ATTACK_TIMES=20 $(BIN)/pytest -n 0 -q -s tests/attack
 
 bench: .venv/.ready ## ratios against the bare libraries, in one run
 	@$(BIN)/python -m bench

@@ -1,5 +1,6 @@
-"""What a request's body may be: JSON, of a bounded size and depth."""
+"""What a request's body may be: JSON, of a bounded size and depth, and there in time."""
 
+import asyncio
 import re
 from collections.abc import Callable, Coroutine
 from typing import Any
@@ -13,26 +14,38 @@ from shared.plumbing.problems import ProblemError
 
 MAX_BODY_BYTES = 65_536
 MAX_DEPTH = 32
+BODY_SECONDS = 30.0
 _STEPS = re.compile(rb'"(?:[^"\\]|\\.)*"|[][{}]', re.DOTALL)  # texts, which may hold brackets, and brackets
 _TOO_LARGE = ProblemError(413, "too-large", f"A body may have {MAX_BODY_BYTES} bytes; send less at once.")
+_TOO_SLOW = ProblemError(408, "too-slow", "The body did not come within 30 seconds; send it again.")
 _TOO_DEEP = ProblemError(400, "too-deep", f"A body may be nested {MAX_DEPTH} levels deep; send it flatter.")
 _NOT_JSON = ProblemError(415, "unsupported-media-type", "Send the body as JSON, with `Content-Type: application/json`.")
+
+
+async def small_body(request: Request, too_large: ProblemError = _TOO_LARGE) -> bytes:
+    """The whole body. Raises `too_large` as soon as it has too many bytes, and a 408 problem if it takes too long."""
+    body = bytearray()
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            async for chunk in request.stream():
+                body += chunk
+                if len(body) > MAX_BODY_BYTES:
+                    raise too_large
+    except TimeoutError:
+        raise _TOO_SLOW from None
+    return bytes(body)
 
 
 class _JsonRequest(Request):
     """A request whose body is strict JSON of at most MAX_BODY_BYTES."""
 
     async def body(self) -> bytes:
-        """The whole body. Raises a 413 problem as soon as it is too large, a 400 one if it is nested too deep."""
+        """As `small_body`; raises a 400 problem, too, if it is nested too deep."""
         if not hasattr(self, "_body"):
-            body = bytearray()
-            async for chunk in self.stream():
-                body += chunk
-                if len(body) > MAX_BODY_BYTES:
-                    raise _TOO_LARGE
+            body = await small_body(self)
             if _is_too_deep(body):
                 raise _TOO_DEEP
-            self._body = bytes(body)
+            self._body = body
         return self._body
 
     async def json(self) -> object:
@@ -68,7 +81,7 @@ def _checking(
     return checked
 
 
-def _is_too_deep(body: bytes | bytearray) -> bool:
+def _is_too_deep(body: bytes) -> bool:
     if body.count(b"[") + body.count(b"{") <= MAX_DEPTH:
         return False
     depth = 0

@@ -103,6 +103,7 @@ TOO_MANY_FAILURES = problem(429, "too-many-failures", "There were too many failu
 ELSEWHERE = problem(404, "accounts-elsewhere", "Accounts are the identity provider's here; register and sign in there.")
 BAD_BODY = (
     problem(400, "not-json", "The body should be one JSON text in UTF-8.")
+    | problem(408, "too-slow", "The body did not come within 30 seconds; send it again.")
     | problem(413, "too-large", "A body may have 65536 bytes; send less at once.")
     | problem(415, "unsupported-media-type", "Send the body as JSON, with `Content-Type: application/json`.")
 )

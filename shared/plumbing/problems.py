@@ -8,11 +8,13 @@ import orjson
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from shared.plumbing.logs import get
 
 _MEDIA_TYPE = "application/problem+json"
 _MAX_ERRORS = 20
+_METHODS = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
 _NEXT_STEPS = {
     404: "There is nothing at this address; check its spelling.",
     405: "This address does not take this method; the Allow header has those that it takes.",
@@ -83,11 +85,19 @@ async def _validation(_request: Request, error: Exception) -> Response:
     return problem_response(ProblemError(422, "invalid", "Some fields are not valid; see errors.", errors=errors))
 
 
-async def _http(_request: Request, error: Exception) -> Response:
+async def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101
     code = HTTPStatus(error.status_code).phrase.lower().replace(" ", "-")
     detail = _NEXT_STEPS.get(error.status_code, str(error.detail))
-    return problem_response(ProblemError(error.status_code, code, detail, headers=error.headers))
+    headers = {"Allow": _allowed(request)} if error.status_code == 405 else error.headers
+    return problem_response(ProblemError(error.status_code, code, detail, headers=headers))
+
+
+def _allowed(request: Request) -> str:
+    """The methods of all routes at this address; the framework names those of the first one."""
+    scopes = {method: {**request.scope, "method": method} for method in _METHODS}
+    routes = request.app.routes
+    return ", ".join(m for m, scope in scopes.items() if any(each.matches(scope)[0] is Match.FULL for each in routes))
 
 
 async def _unexpected(request: Request, error: Exception) -> Response:

@@ -15,6 +15,7 @@ from confluent_kafka import Producer
 
 from shared.contracts.build import make_event
 from shared.contracts.dashboard import ActivityReported
+from shared.contracts.envelope import CONTENT_TYPE_HEADER
 from shared.contracts.identity import UserLoggedIn, UserRegistered
 from shared.contracts.marketplace import MarketplaceBrowsed, ProductViewed, PurchaseCreated, PurchaseDetails
 from shared.contracts.profile import PreferencesUpdated
@@ -324,9 +325,11 @@ async def test_what_cannot_be_used_is_kept_byte_for_byte(
     }  # fmt: skip
 
 
-def produce(kafka: str, key: bytes | None, value: bytes | None, headers: Sequence[tuple[str, bytes]]) -> None:
+def produce(
+    kafka: str, key: bytes | None, value: bytes | None, headers: Sequence[tuple[str, bytes]], codec: str = "none"
+) -> None:
     """Puts a record on the identity topic as a client in another language does: librdkafka, in C."""
-    producer = Producer({"bootstrap.servers": kafka})
+    producer = Producer({"bootstrap.servers": kafka, "compression.type": codec})
     producer.produce(IDENTITY.name, value=value, key=key, headers=list(headers))
     assert producer.flush(20) == 0
 
@@ -343,6 +346,13 @@ async def test_events_of_a_foreign_client_appear_in_both_modes(
     data = orjson.dumps({"user_email": user, "session_id": "s-2"})
     await asyncio.to_thread(produce, kafka, user.encode(), data, [*headers, ("content-type", b"application/json")])
     assert [a["activity_type"] for a in await shows(activity_service, user, 2)] == ["logout", "login"]
+
+
+@pytest.mark.parametrize("codec", ["gzip", "snappy", "lz4", "zstd"])
+async def test_a_publisher_may_compress(activity_service: Running, user: str, kafka: str, codec: str) -> None:
+    event = login(user, 1, "s" * 256).to_json()  # what would not become shorter is not compressed
+    await asyncio.to_thread(produce, kafka, user.encode(), event, [CONTENT_TYPE_HEADER], codec)
+    await shows(activity_service, user, 1)
 
 
 async def test_a_header_with_any_bytes_for_a_name_stops_nobody(

@@ -297,6 +297,8 @@ async def test_operators_list_in_pages_look_retry_and_discard(
     assert user not in orjson.dumps([page, following]).decode()
     assert_problem(await ask("GET", "?cursor=made-up"), 400, "bad-cursor")
     assert_problem(await ask("GET", "?limit=0"), 422, "invalid", "#/limit")
+    for since in ("2026-01-31T09:30:00", "0.5"):
+        assert_problem(await ask("GET", f"?since={since}"), 422, "invalid", "#/since")
     assert_problem(await ask("GET", "/activity:x:1:1:1"), 404, "no-dead-letter")
     shown = (await ask("GET", f"/{first.id}")).json
     assert (shown["id"], shown["content"]) == (first.id, None)

@@ -5,7 +5,9 @@ from uuid import uuid4
 
 import pytest
 
+from services.gateway import bodies
 from tests.servers.dashboard import API, Site, User, assert_problem
+from tests.servers.raw import raw
 
 
 @pytest.mark.parametrize("header", [None, "Basic YTpi", "Bearer", "Bearer ", "Bearer not.a.token", "Bearer ☃"])
@@ -142,6 +144,20 @@ async def test_a_body_that_is_too_large_is_a_413_with_or_without_its_length(gate
     assert_problem(fits, 422, "invalid", "#/email")
 
 
+@pytest.mark.parametrize(
+    ("path", "media_type"),
+    [(f"{API}/auth/login", b"application/json"), ("/login", b"application/x-www-form-urlencoded")],
+)
+async def test_a_body_that_does_not_come_is_not_waited_for(
+    gateway: Site, monkeypatch: pytest.MonkeyPatch, path: str, media_type: bytes
+) -> None:
+    monkeypatch.setattr(bodies, "BODY_SECONDS", 0.1)
+    head = b"POST %s HTTP/1.1\r\nHost: x\r\nSec-Fetch-Site: same-origin\r\n" % path.encode()
+    async with raw(gateway.url) as client:
+        await client.send(head + b"Content-Type: %s\r\nContent-Length: 9\r\n\r\n12345678" % media_type)
+        assert await client.status() == 408
+
+
 async def test_no_body_and_no_length_of_errors_without_end(gateway: Site) -> None:
     members = ",".join(f'"m{n}":1' for n in range(6_000))
     reply = await gateway.ask("POST", f"{API}/auth/login", data=f"{{{members}}}".encode(), headers=JSON)
@@ -154,4 +170,4 @@ async def test_unknown_paths_and_methods_are_problems(gateway: Site, ada: User) 
         assert_problem(await gateway.ask("GET", path, token=ada.token), 404, "not-found")
     wrong = await gateway.ask("DELETE", f"{API}/activities", token=ada.token)
     assert_problem(wrong, 405, "method-not-allowed")
-    assert "GET" in wrong.headers["Allow"]
+    assert wrong.headers["Allow"] == "GET, POST"

@@ -275,6 +275,11 @@ async def test_a_deployment_and_its_uptime(shop: Shop) -> None:
     assert [i["status"] for i in health["intervals"]] == ["deploying", "running"]
     assert [c["healthy"] for c in health["checks"]] == [True, False, True]
     assert (health["expected_seconds"], health["up_seconds"], health["uptime_percentage"]) == (2400, 1440, 60.0)
+    first, last = "0001-01-01T00:00:00Z", "9999-12-31T23:59:59.999999Z"
+    of_all_time = await shop.get("/deployments/dep-1/health", **{"from": first, "to": last})
+    assert of_all_time["checks"] == health["checks"]
+    assert of_all_time["expected_seconds"] < 10_000  # up to now and no further
+    assert (await shop.get("/deployments/dep-1/health", to=first))["checks"] == []
 
     async def is_worked_out() -> bool:
         return bool(50 < (await shop.get("/deployments/dep-1"))["uptime_percentage"] < 75)

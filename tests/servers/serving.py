@@ -27,6 +27,7 @@ async def serving(app: FastAPI, port: int | None = None) -> AsyncIterator[str]:
     config = uvicorn.Config(
         app,
         http=BoundedHttp,
+        ws="none",
         host="127.0.0.1",
         port=port,
         log_config=None,
