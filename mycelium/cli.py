@@ -1,4 +1,4 @@
-"""The command. Each subcommand only reads its options here and does its work elsewhere."""
+"""The command: what `up` may be asked for, and the other subcommands, each from the module that does its work."""
 
 import asyncio
 import logging
@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from mycelium.brokers import DATA_DIR
 from mycelium.check import check
 from mycelium.dead_letters import dead_letters
 from mycelium.lag import lag
@@ -38,7 +39,7 @@ def up(
         bool, typer.Option("--demo/--no-demo", help="Also run a simulated marketplace, and sign a demo user up.")
     ] = False,
     port: Annotated[int, typer.Option(help="Where the gateway listens, on loopback.", min=1, max=65535)] = 8000,
-    data_dir: Annotated[Path, typer.Option(help="Where database, secrets and logs are kept.")] = Path(".mycelium"),
+    data_dir: Annotated[Path, typer.Option(help="Where database, secrets and logs are kept.")] = DATA_DIR,
     kafka: Annotated[
         str | None,
         typer.Option(

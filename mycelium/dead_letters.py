@@ -15,7 +15,8 @@ from aiokafka.errors import KafkaError
 
 from mycelium.brokers import DATA_DIR, DataDirOption, KafkaOption, brokers
 from mycelium.dead_letters_shown import show_attempts, show_letter, show_table
-from shared.contracts.operation_views import DeadLetter, Reason, ServiceWithLetters, State
+from shared.contracts.operation_views import DeadLetter, Reason, State
+from shared.contracts.topics import Service
 from shared.plumbing.dead_letter_desk import Desk, Wanted
 from shared.plumbing.letter_ids import LetterId
 from shared.plumbing.publish import Publisher, Record
@@ -33,7 +34,7 @@ dead_letters = typer.Typer(
 
 IdArgument = Annotated[str, typer.Argument(metavar="ID", help="As `list` shows it.")]
 MaybeIdArgument = Annotated[str | None, typer.Argument(metavar="[ID]", help="One dead letter, as `list` shows it.")]
-ServiceOption = Annotated[ServiceWithLetters | None, typer.Option(help="Those of this service only.")]
+ServiceOption = Annotated[Service | None, typer.Option(help="Those of this service only.")]
 ReasonOption = Annotated[Reason | None, typer.Option(help="Those with this reason only.")]
 BulkReasonOption = Annotated[Reason | None, typer.Option(help="All open ones with this reason, instead of one.")]
 
@@ -145,9 +146,7 @@ def _find(text: str, address: str) -> tuple[DeadLetter, Record]:
     return found or _fail(_NONE)
 
 
-def _wanted(
-    letter_id: str | None, service: ServiceWithLetters | None, reason: Reason | None, *, only_open: bool
-) -> Wanted:
+def _wanted(letter_id: str | None, service: Service | None, reason: Reason | None, *, only_open: bool) -> Wanted:
     """One by its id, or all that have a reason."""
     if (letter_id is None) == (reason is None):
         raise typer.BadParameter("name one dead letter by its ID, or many by their --reason")

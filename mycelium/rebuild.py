@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Literal, NoReturn, TypeVar
+from typing import Annotated, NoReturn, TypeVar
 
 import typer
 from aiokafka.errors import KafkaError
@@ -21,6 +21,7 @@ from rich.table import Table
 from mycelium.brokers import DATA_DIR, DataDirOption, KafkaOption, brokers
 from mycelium.stack.datadir import DataDir, read_json
 from mycelium.stack.errors import StackError
+from shared.contracts.topics import Service
 from shared.plumbing import mongo
 from shared.plumbing.mongo import Client
 from shared.plumbing.publish import Publisher
@@ -28,7 +29,6 @@ from shared.plumbing.rebuild import BusyError, Counts, NotRebuildableError, Phas
 from shared.plumbing.rebuild_shadow import database_of
 from shared.plumbing.settings import KafkaSettings, ServiceSettings
 
-Service = Literal["activity", "purchases", "profile", "analytics"]
 S = TypeVar("S", bound=ServiceSettings)
 _LINE_SECONDS = 10
 _console = Console(highlight=False, soft_wrap=True)

@@ -14,13 +14,12 @@ from aiokafka.errors import KafkaError
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
+from mycelium.brokers import DATA_DIR, DataDirOption, brokers
 from mycelium.legacy.reading import UnreadableError, open_file
 from mycelium.legacy.report import Report, printable, summary
-from mycelium.legacy.shapes import digest
 from mycelium.legacy.telling import Entry, tell, user_in
 from mycelium.simulator.publishing import Publisher, publisher
-from mycelium.stack.datadir import DataDir, read_json
-from mycelium.stack.errors import StackError
+from shared.folds.facts import digest
 
 _BREATHE_EVERY = 500  # events: then the loop may see a signal, and the progress is shown
 _console = Console(stderr=True)
@@ -36,9 +35,7 @@ def import_legacy(
             envvar="KAFKA_BOOTSTRAP_SERVERS", metavar="ADDR", help="The brokers; default: those of the running stack."
         ),
     ] = None,
-    data_dir: Annotated[
-        Path, typer.Option(help="Where the running stack keeps stack.json, which names its broker.")
-    ] = Path(".mycelium"),
+    data_dir: DataDirOption = DATA_DIR,
     dry_run: Annotated[
         bool,
         typer.Option("--dry-run", help="Publish nothing: say for each file what would be done, and what cannot be."),
@@ -53,7 +50,7 @@ def import_legacy(
         raise typer.BadParameter(f"{directory} is no directory. Name the folder that holds the old *.json files.")
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # what goes wrong is said once, and in plain words
     reports: list[Report] = []
-    address = None if dry_run else kafka or _of_the_stack(data_dir)
+    address = None if dry_run else brokers(kafka, data_dir)
     try:
         asyncio.run(_import(sorted(directory.resolve().glob("*.json")), address, reports))
     except KafkaError:
@@ -66,17 +63,6 @@ def import_legacy(
         typer.echo(summary(reports, dry_run=dry_run))
     if not all(report.is_whole for report in reports):
         raise typer.Exit(1)
-
-
-def _of_the_stack(data_dir: Path) -> str:
-    try:
-        if address := read_json(DataDir(data_dir).stack_json).get("kafka"):
-            return str(address)
-    except StackError as error:
-        raise typer.BadParameter(str(error)) from None
-    raise typer.BadParameter(
-        f"no stack runs on {data_dir}. Start one with `mycelium up`, or name a broker with --kafka HOST:PORT."
-    )
 
 
 async def _import(paths: Sequence[Path], kafka: str | None, reports: list[Report]) -> None:

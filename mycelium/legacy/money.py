@@ -7,10 +7,11 @@ from typing import Annotated, Any, Final
 
 from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from mycelium.legacy.shapes import MisfitError, Record, digest, identity, snake, time_of, variant, why
+from mycelium.legacy.shapes import MisfitError, Record, identity, snake, time_of, variant, why
 from shared.contracts.marketplace import PurchaseDetails
 from shared.contracts.types import Currency, Id, Money, Text
 from shared.contracts.wallet import TransactionKind, WalletPoolPositionChanged
+from shared.folds.facts import digest
 
 _KINDS: Final[Mapping[str, TransactionKind]] = {
     **dict.fromkeys(("purchase", "instant_purchase", "rental"), "purchase"),
@@ -34,7 +35,7 @@ _PURCHASE_STATUSES: Final = frozenset({"active", "suspended", "expired", "refund
 class Line(BaseModel):
     """A transaction that moved money: `amount` is signed, `about` what it names and of which kind that is.
 
-    `purchase` is there where the file says enough of what was bought; its currency is the line's.
+    `bought` is there where the file says enough of what was bought; its currency is the line's.
     """
 
     model_config = ConfigDict(hide_input_in_errors=True)

@@ -5,7 +5,6 @@ import re
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
-from hashlib import blake2b
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
@@ -14,7 +13,8 @@ from shared.contracts.build import make_event
 from shared.contracts.dashboard import Metadata
 from shared.contracts.envelope import UserPayload
 from shared.contracts.reading import AnyEvent
-from shared.contracts.types import normalise_email, rfc3339
+from shared.contracts.types import normalise_email, utc_time
+from shared.folds.facts import digest
 
 SOURCE = "/mycelium/import-legacy"
 Record = Mapping[str, Any]  # JSON; numbers with a fraction are Decimals
@@ -71,7 +71,7 @@ def time_of(record: Record, *names: str) -> datetime | None:
     for name in names:
         if record.get(name) is not None:
             try:
-                return rfc3339(record[name])
+                return utc_time(record[name])
             except ValueError as error:
                 raise MisfitError(f"{name}: {error}") from None
     return None
@@ -83,11 +83,6 @@ def identity(record: Record) -> str:
     if isinstance(own, str) and own:
         return digest("id", own)
     return digest("record", json.dumps(record, default=str, sort_keys=True))
-
-
-def digest(*parts: str) -> str:
-    """32 hexadecimal digits that stand for the parts."""
-    return blake2b("\x1f".join(parts).encode(), digest_size=16).hexdigest()
 
 
 def event_of(payload: UserPayload, time: datetime, *parts: str) -> AnyEvent:

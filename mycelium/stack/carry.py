@@ -5,21 +5,20 @@ has not committed is read back, and with it the dead letters and what operators 
 Publishing it again is safe: an event that was stored all the same is known by its identity.
 """
 
-import asyncio
 import os
 from base64 import b64decode, b64encode
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import orjson
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
-from aiokafka.structs import ConsumerRecord, TopicPartition
+from aiokafka import AIOKafkaConsumer
+from aiokafka.structs import TopicPartition
 
 from mycelium.simulator.answers import GROUP as MARKETPLACE_GROUP
-from shared.contracts.topics import AUDIT, COMMANDS, EVENT_TOPICS, SERVICES, Topic, dead_letters
-from shared.plumbing import header_names as header_names  # see there
-
-Record = ConsumerRecord[bytes, bytes]
+from shared.contracts.topics import AUDIT, COMMANDS, EVENT_TOPICS, SERVICES, dead_letters
+from shared.plumbing.publish import Outgoing, Publisher, Record
+from shared.plumbing.scan import is_through, partitions_of
+from shared.plumbing.settings import KafkaSettings
 
 # Which consumer group has to have read what: without the simulator nobody answers commands, and all of them are kept.
 _READ_BY = {service: [topic for topic in EVENT_TOPICS if service in topic.consumers] for service in SERVICES}
@@ -28,7 +27,6 @@ _READ_BY[MARKETPLACE_GROUP] = [COMMANDS]
 _KEPT = (*map(dead_letters, SERVICES), AUDIT)
 
 _POLL_MS = 100
-_MAX_REQUEST_BYTES = 32 * 1024 * 1024  # a dead letter is as large as what came
 
 
 async def left_in(bootstrap_servers: str) -> list[Record]:
@@ -36,9 +34,9 @@ async def left_in(bootstrap_servers: str) -> list[Record]:
 
     In order within each partition. Raises aiokafka.errors.KafkaError.
     """
-    start = dict.fromkeys(_partitions(*_KEPT), 0)
+    start = dict.fromkeys(partitions_of(_KEPT), 0)
     for group, topics in _READ_BY.items():
-        for partition, offset in (await _committed(bootstrap_servers, group, _partitions(*topics))).items():
+        for partition, offset in (await _committed(bootstrap_servers, group, partitions_of(topics))).items():
             start[partition] = min(offset, start.get(partition, offset))
     return await _read(bootstrap_servers, start)
 
@@ -68,18 +66,13 @@ async def restore(lines: Sequence[bytes], bootstrap_servers: str) -> None:
     """Publishes what was saved, in its order. Raises aiokafka.errors.KafkaError."""
     if not lines:
         return
-    producer = AIOKafkaProducer(
-        bootstrap_servers=bootstrap_servers, acks="all", linger_ms=5, max_request_size=_MAX_REQUEST_BYTES
-    )
+    settings = KafkaSettings(kafka_bootstrap_servers=bootstrap_servers, kafka_enable_idempotence=False)
+    publisher = Publisher("stack", settings)
     try:
-        await producer.start()
-        await asyncio.gather(*[await _send(producer, line) for line in lines])
+        await publisher.start()
+        await publisher.records(map(_outgoing, lines))
     finally:
-        await producer.stop()
-
-
-def _partitions(*topics: Topic) -> list[TopicPartition]:
-    return [TopicPartition(topic.name, number) for topic in topics for number in range(topic.partitions)]
+        await publisher.stop()
 
 
 async def _committed(
@@ -102,21 +95,12 @@ async def _read(bootstrap_servers: str, start: dict[TopicPartition, int]) -> lis
         for partition, offset in start.items():
             consumer.seek(partition, offset)
         records: list[Record] = []
-        while not await _is_at_the_end(consumer):
+        while not await is_through(consumer, {}):
             for fetched in (await consumer.getmany(timeout_ms=_POLL_MS)).values():
                 records += fetched
         return records
     finally:
         await consumer.stop()
-
-
-async def _is_at_the_end(consumer: AIOKafkaConsumer) -> bool:
-    """The end of a partition is known once something, or nothing, was fetched from it."""
-    for partition in consumer.assignment():
-        end = consumer.highwater(partition)
-        if end is None or await consumer.position(partition) < end:
-            return False
-    return True
 
 
 def _line(record: Record) -> bytes:
@@ -127,14 +111,13 @@ def _line(record: Record) -> bytes:
     )
 
 
-async def _send(producer: AIOKafkaProducer, line: bytes) -> asyncio.Future[object]:
+def _outgoing(line: bytes) -> Outgoing:
     record = orjson.loads(line)
     key, value = _bytes(record["key"]), _bytes(record["value"])
     headers = [(name, _bytes(text)) for name, text in record["headers"]]
     if key is None and value is None:  # the client refuses to send what is as empty as that
         value = b""
-    sent: asyncio.Future[object] = await producer.send(record["topic"], value, key=key, headers=headers)
-    return sent
+    return record["topic"], key, value, headers
 
 
 def _text(raw: bytes | None) -> str | None:

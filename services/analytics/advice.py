@@ -13,8 +13,9 @@ from typing import Any
 import orjson
 
 from services.analytics.domain.idea_wording import reason, texts
+from services.analytics.domain.ideas import Holdings, Saving
 from services.analytics.domain.months import OWN_CURRENCY
-from services.analytics.domain.savings import Holdings, Saving, savings
+from services.analytics.domain.savings import savings
 from services.analytics.reckoning import Reckoning
 from services.analytics.shelf import Shelf
 from shared.folds.purchase import money

@@ -33,7 +33,7 @@ _GIVEN_UP_AFTER: Final = timedelta(days=1)
 _FIRST_DELAY: Final = timedelta(minutes=1)
 _LONGEST_DELAY: Final = timedelta(hours=1)
 _SECONDS: Final = 30.0
-_MOST_IN_A_MAIL, _MOST_USERS = 20, 100
+_MOST_IN_A_MAIL, _MOST_MAILS = 20, 100  # at a time
 
 Outcome = Literal["sent", "waits", "refused"]
 
@@ -46,16 +46,22 @@ class Mailing:
         self._mail, self._gathered_for = mail, gathered_for
 
     async def send(self) -> None:
-        """Sends each user what waits for them, one mail each. Raises PyMongoError."""
-        now = datetime.now(UTC)
-        for user in (await self._notifications.distinct("user", self._ripe(now)))[:_MOST_USERS]:
-            if kinds := await self._wanted(user):
-                await self._send_to(user, kinds, now)
+        """Sends each user what waits for them, one mail each. Raises PyMongoError.
 
-    async def _send_to(self, user: str, kinds: Sequence[str], now: datetime) -> None:
+        Who wants no mail keeps what waits, too, so only those count who get one.
+        """
+        now, mails = datetime.now(UTC), 0
+        for user in await self._notifications.distinct("user", self._ripe(now)):
+            if kinds := await self._wanted(user):
+                mails += await self._send_to(user, kinds, now)
+            if mails == _MOST_MAILS:
+                return
+
+    async def _send_to(self, user: str, kinds: Sequence[str], now: datetime) -> bool:
+        """Whether there was a mail for the user."""
         theirs = {"user": user, "kind": {"$in": list(kinds)}}
         if not await self._notifications.find_one(theirs | self._ripe(now), {"_id": 1}):
-            return
+            return False
         claim = uuid4().hex
         claimed: Document = {"$set": {"mail.state": "claimed", "mail.claim": claim}, "$inc": {"mail.tries": 1}}
         await self._notifications.update_many(theirs | _waiting(now), claimed)
@@ -65,6 +71,7 @@ class Mailing:
             wait = min(_LONGEST_DELAY, _FIRST_DELAY * 2 ** (max(each["mail"]["tries"] for each in mine) - 1))
             became = {"mail.state": outcome, "mail.next": now + wait}
             await self._notifications.update_many({"mail.claim": claim}, {"$set": became})
+        return bool(mine)
 
     async def _handed_over(self, user: str, news: Sequence[Notification]) -> Outcome:
         """What the server said. Of an error only its kind and code are logged: the rest may quote the address."""

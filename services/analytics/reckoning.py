@@ -261,12 +261,14 @@ def _figures(document: Document, bought: Mapping[str, Document], now: datetime) 
     checks = [deployment.Check(at, healthy) for at, healthy in document.get("decisive", ())]
     up = deployment.uptime(passed, checks, end - UPTIME_WINDOW // timedelta(microseconds=1), end)
     this = deployment_of(document)
-    own_cost = Decimal(cost) if owner and (cost := purchase.monthly_cost(owner)) else None
+    of_purchase = Decimal(cost) if owner and (cost := purchase.monthly_cost(owner)) else None
+    own_cost = of_purchase if this.monthly_cost is None else this.monthly_cost
+    is_own = owner is None or value(owner, "details")["currency"] == OWN_CURRENCY
     return DeploymentFigures(
         active=owner is not None and purchase.status(owner) == "active",
         hours_run=usage.hours_run(((s.status, s.start, s.end) for s in this.stays), now),
         uptime=up.percentage,
-        monthly_cost=own_cost if this.monthly_cost is None else this.monthly_cost,
+        monthly_cost=own_cost if is_own else None,
         loads=this.loads,
     )
 

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from services.analytics.catalogue import Catalogue
-from services.analytics.domain.savings import offers_by_category
+from services.analytics.domain.ideas import offers_by_category
 from services.analytics.domain.things import Product
 
 _OVERLAP: Final = timedelta(seconds=10)  # what two processes store at one time becomes visible in either order

@@ -7,7 +7,6 @@ mark of what is not worked out again yet.
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Final
 
 from pymongo import ASCENDING, DESCENDING, IndexModel, UpdateOne
@@ -17,7 +16,7 @@ from shared.contracts.times import as_time, microseconds
 from shared.folds import deployment, purchase
 from shared.folds.facts import Fact, Kind, key_of
 from shared.folds.state import State, field, value
-from shared.plumbing.fact_store import FactStore, Keeping, Writing
+from shared.plumbing.fact_store import FactStore, Keeping, Writing, health_columns
 from shared.plumbing.mongo import Database, Document
 
 _HEALTH_KEPT_SECONDS: Final = 35 * 86_400
@@ -121,7 +120,7 @@ class _Mark:
         elif writing.kind == "deployment":
             self._deployments.add(writing.key)
         elif writing.kind == "health":
-            self._deployments.add(_deployment_of(writing))
+            self._deployments.add(health_columns(writing)["deployment"])
 
     def write(self, user: str) -> UpdateOne:
         marked = {
@@ -163,15 +162,6 @@ def _deployment_columns(writing: Writing) -> Document:
     return {"at": deployment.created_at(writing.state), "purchase_id": details.get("purchase_id")}
 
 
-def _health_columns(writing: Writing) -> Document:
-    day = writing.id.rpartition("/")[2]
-    return {"deployment": _deployment_of(writing), "day": datetime.fromisoformat(day).replace(tzinfo=UTC)}
-
-
-def _deployment_of(writing: Writing) -> str:
-    return key_of(writing.user, writing.id.rpartition("/")[0])
-
-
 def _transaction_columns(writing: Writing) -> Document:
     said = field(writing.state, "line")
     purchase_id = refunded(writing.state)
@@ -186,7 +176,7 @@ def _transaction_columns(writing: Writing) -> Document:
 KINDS: Final[Mapping[Kind, Keeping]] = {
     "purchase": Keeping("purchases", _purchase_columns, _bought_at),
     "deployment": Keeping("deployments", _deployment_columns),
-    "health": Keeping("health", _health_columns),
+    "health": Keeping("health", health_columns),
     "transaction": Keeping("transactions", _transaction_columns, refunded),
     "settings": Keeping("settings"),
 }

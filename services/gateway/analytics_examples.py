@@ -69,6 +69,7 @@ EXPLANATION: Final[Json] = {
             "id": "pur-1042",
             "label": "Solar Forecast",
             "amount": "49.90",
+            "currency": "TFP",
             "value": 4.5,
             "at": "2026-01-02T11:00:00Z",
             "event_ids": ["0193b2a7-1111-7f01-90e1-9daebfc0d2a2"],

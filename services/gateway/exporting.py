@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 import orjson
 
 from services.gateway.sealing import Contents, Json, canonical
-from services.gateway.services import Service
 from shared.contracts.portable import FORMAT, LEFT_OUT, PARTS, SCHEMA_PATH, VERSION
+from shared.contracts.topics import Service
 from shared.plumbing.settings import Secret
 
 _CHUNK_BYTES = 65_536

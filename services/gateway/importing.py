@@ -12,8 +12,8 @@ import ijson
 
 from services.gateway.bodies import MAX_DEPTH
 from services.gateway.sealing import Contents, Json, canonical
-from services.gateway.services import Service
 from shared.contracts.portable import EXPORT_ONLY, FORMAT, MOST_ITEMS, PARTS, TAKEN_TOO, VERSION
+from shared.contracts.topics import Service
 from shared.plumbing.portability import NOT_YOURS
 from shared.plumbing.problems import ProblemError
 from shared.plumbing.settings import Secret

@@ -29,12 +29,13 @@ from services.gateway.overview import ReadyOverviews
 from services.gateway.pages import site
 from services.gateway.parts import Parts, asking
 from services.gateway.restoring import Importer
-from services.gateway.services import Service, Services
+from services.gateway.services import Services
 from services.gateway.sessions import Ended, Sessions
 from services.gateway.settings import Settings
 from services.gateway.stream import Streams
 from services.gateway.tokens import AccessTokens
 from services.gateway.updates import Updates
+from shared.contracts.topics import Service
 from shared.plumbing import health, problems, tracing
 from shared.plumbing.dead_letter_desk import Desk
 from shared.plumbing.internal_auth import InternalTokens

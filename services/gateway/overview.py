@@ -12,10 +12,10 @@ from services.gateway import examples_overview
 from services.gateway.description import BAD_TOKEN, PREFIX, UNAVAILABLE, answer, invalid
 from services.gateway.headers import raw_headers, refusal
 from services.gateway.parts import SECTIONS, Part, Parts
-from services.gateway.services import Service
 from services.gateway.sessions import Sessions
 from services.gateway.tokens import Identity
 from shared.contracts.overview import Overview
+from shared.contracts.topics import Service
 from shared.contracts.types import Section
 from shared.plumbing import metrics
 

@@ -16,7 +16,8 @@ from typing import Any, Final, Literal
 
 import orjson
 
-from services.gateway.services import Service, Services
+from services.gateway.services import Services
+from shared.contracts.topics import Service
 from shared.contracts.types import Section
 from shared.plumbing import metrics
 from shared.plumbing.problems import ProblemError

@@ -6,8 +6,9 @@ from fastapi import Request
 from pydantic import BaseModel
 
 from services.gateway.description import PREFIX
-from services.gateway.services import READ_SECONDS, Answer, Service, Services
+from services.gateway.services import READ_SECONDS, Answer, Services
 from services.gateway.tokens import Identity
+from shared.contracts.topics import Service
 
 _PASSED_IN = ("Idempotency-Key", "If-Match", "If-None-Match")
 

@@ -16,11 +16,12 @@ from services.gateway.description import BAD_TOKEN, PREFIX, UNAVAILABLE, answer,
 from services.gateway.export_example import EXPORT, IMPORTED
 from services.gateway.exporting import BrokenOffError, Export
 from services.gateway.restoring import MAX_FILE_BYTES, Imported, Importer, bounded, tell, uploading
-from services.gateway.services import Service, Services
+from services.gateway.services import Services
 from services.gateway.sessions import Sessions
 from services.gateway.tokens import Identity
 from shared.contracts.export import portable_schema
 from shared.contracts.portable import PARTS, SCHEMA_PATH, ExportFile
+from shared.contracts.topics import Service
 from shared.plumbing.logs import get
 from shared.plumbing.problems import ProblemError
 from shared.plumbing.settings import Secret

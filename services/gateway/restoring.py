@@ -10,7 +10,8 @@ import orjson
 from pydantic import BaseModel
 
 from services.gateway.importing import Chunk, chunks, lay_out
-from services.gateway.services import Service, Services, unavailable
+from services.gateway.services import Services, unavailable
+from shared.contracts.topics import Service
 from shared.plumbing.portability import NOT_YOURS
 from shared.plumbing.problems import ProblemError
 from shared.plumbing.settings import Secret

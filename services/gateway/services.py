@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Literal
 
 import aiohttp
 from cachetools import TTLCache
@@ -15,12 +14,11 @@ from yarl import URL
 
 from services.gateway.asking_traced import trace_configs
 from services.gateway.breaker import Breaker
+from shared.contracts.topics import Service
 from shared.plumbing import metrics
 from shared.plumbing.internal_auth import LIFETIME_SECONDS, InternalTokens
 from shared.plumbing.logs import get
 from shared.plumbing.problems import ProblemError
-
-Service = Literal["activity", "purchases", "profile", "analytics"]
 
 READ_SECONDS = 2.0
 _SILENT_SECONDS = 15.0  # between two pieces of an answer that streams
@@ -86,9 +84,11 @@ class Services:
         body: bytes | None = None,
         headers: Mapping[str, str] = MappingProxyType({}),
         seconds: float = READ_SECONDS,
+        is_change: bool = True,
     ) -> Answer:
         """What `service` answers, on behalf of `user`; `path` and `query` are percent-encoded already.
 
+        Without `is_change`, what is no GET changes nothing that is shown of the user either: `on_change` is not called.
         Raises a 503 problem if there is no answer within `seconds`, if there has been none for long, or if the service
         does not take our signature. What changes something and is given longer than a read, such as a password to
         check, is asked in any case: it is slow by design, and reads that fail say nothing of it.
@@ -117,7 +117,7 @@ class Services:
         if answer.status == 401:
             _log.error("service_refuses_our_key", service=service)
             raise unavailable(service)
-        if user and method != "GET" and answer.status < 400:
+        if user and method != "GET" and is_change and answer.status < 400:
             self.on_change(user)
         return answer
 

@@ -98,7 +98,13 @@ class Sessions:
     async def _check_password(self, identity: Identity, password: str) -> None:
         body = orjson.dumps({"password": password})
         answer = await self._services.ask(
-            "profile", "/password-checks", method="POST", user=identity.user, body=body, seconds=PASSWORD_SECONDS
+            "profile",
+            "/password-checks",
+            method="POST",
+            user=identity.user,
+            body=body,
+            seconds=PASSWORD_SECONDS,
+            is_change=False,
         )
         check_password_answer(answer)
         if answer.status != 204:
@@ -125,9 +131,8 @@ class Sessions:
         if not isinstance(identity, OutsideIdentity):
             return await self._services.ask("profile", path, user=identity.user)
         session = {"expires_at": identity.expires_at, "user_agent": user_agent and user_agent[:USER_AGENT_MAX]}
-        return await self._services.ask(
-            "profile", path, method="PUT", user=identity.user, body=orjson.dumps(session, option=orjson.OPT_UTC_Z)
-        )
+        body = orjson.dumps(session, option=orjson.OPT_UTC_Z)
+        return await self._services.ask("profile", path, method="PUT", user=identity.user, body=body, is_change=False)
 
     def _forget(self, user: str, is_ended: Ended) -> None:
         self._ended += 1

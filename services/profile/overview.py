@@ -5,6 +5,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Response
 
+from services.profile.api.profiles import NO_PROFILE
 from services.profile.domain.preferences import preferences_of
 from services.profile.domain.profile import profile_of
 from services.profile.domain.users import User
@@ -13,9 +14,6 @@ from shared.contracts.overview import OverviewUser
 from shared.plumbing.internal_api import user
 from shared.plumbing.internal_auth import InternalTokens
 from shared.plumbing.overview_part import part
-from shared.plumbing.problems import ProblemError
-
-_NO_PROFILE = ProblemError(404, "no-profile", "There is no such profile, or it is not for you to see.")
 
 
 def routes(users: UserStore, tokens: InternalTokens) -> APIRouter:
@@ -28,7 +26,7 @@ def routes(users: UserStore, tokens: InternalTokens) -> APIRouter:
         as_of = datetime.now(UTC)
         known = await users.with_last_login(email)
         if known is None:
-            raise _NO_PROFILE
+            raise NO_PROFILE
         return part({"user": shown(*known).model_dump_json().encode()}, as_of)
 
     return router

@@ -7,6 +7,7 @@ from typing import Annotated, Final, TypeAlias
 from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
+from services.profile.api.profiles import NO_PROFILE
 from services.profile.domain.changing import Changed
 from services.profile.domain.importing import as_change, as_preferences_change, missing_preferences, missing_profile
 from services.profile.domain.preferences import change_preferences, preferences_of, preferences_updated
@@ -22,7 +23,7 @@ from shared.contracts.types import Section
 from shared.plumbing.internal_api import user
 from shared.plumbing.internal_auth import InternalTokens
 from shared.plumbing.portability import NOT_YOURS, Thing, invalid, items_in, stream_of
-from shared.plumbing.problems import ProblemError, json_pointer
+from shared.plumbing.problems import json_pointer
 
 AnyItem: TypeAlias = ProfileItem | PreferencesItem
 AnyChange: TypeAlias = ProfileChange | PreferencesChange
@@ -31,7 +32,6 @@ _TOLD: Final[Mapping[type[AnyChange], tuple[Section, Callable[[Changed], UserPay
     ProfileChange: ("profile", profile_updated),
     PreferencesChange: ("preferences", preferences_updated),
 }
-_NO_PROFILE = ProblemError(404, "no-profile", "There is no such profile, or it is not for you to see.")
 
 
 def routes(users: UserStore, sessions: SessionStore, tokens: InternalTokens, told: Callable[[], None]) -> APIRouter:
@@ -46,7 +46,7 @@ def routes(users: UserStore, sessions: SessionStore, tokens: InternalTokens, tol
     async def export(email: Email) -> Response:
         known = await users.find(email)
         if known is None:
-            raise _NO_PROFILE
+            raise NO_PROFILE
         return stream_of(PARTS["profile"], _things(known, sessions))
 
     @router.post("/imports/check", status_code=204)
@@ -107,5 +107,5 @@ async def _fill_in(users: UserStore, email: str, wanted: AnyChange) -> bool:
 
     section, tell = _TOLD[type(wanted)]
     if await users.change(email, section, decide, tell) is None:
-        raise _NO_PROFILE
+        raise NO_PROFILE
     return bool(filled)

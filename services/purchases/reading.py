@@ -70,16 +70,21 @@ class Reading:
         return found if found is not None and found["tags"] else None
 
     async def health(self, user: str, id: str, wanted: DateRange) -> Document | None:
-        """A deployment's checks and intervals in a range of time, by default the last thirty days, and its uptime."""
+        """A deployment's checks and intervals in a range of time, by default the last thirty days, and its uptime.
+
+        None if the user has none with that id.
+        """
         found = await self.deployment_document(user, id)
         if found is None:
             return None
-        to = wanted.to or datetime.now(UTC)
+        now = datetime.now(UTC)
+        to = wanted.to or now
         since = wanted.from_ or _before(to, UPTIME_WINDOW)
         days = await self._days(found["_id"], since, to)
         start, end = microseconds(since), microseconds(to)
         passed = [i for i in deployment.intervals(found) if i.start <= end and (i.end is None or i.end >= start)]
-        up = deployment.uptime(passed, [check for day in days for check in checks_in(day)], start, end)
+        checks = [check for day in days for check in checks_in(day)]
+        up = deployment.uptime(passed, checks, start, min(end, microseconds(now)))  # what is to come was not yet
         return {
             "from": rfc3339(start),
             "to": rfc3339(end),

@@ -8,7 +8,7 @@ A write finds the `version` that was read, or is folded again.
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Final
 
 from pymongo import ASCENDING, DESCENDING, IndexModel, UpdateOne
@@ -16,10 +16,10 @@ from pymongo import ASCENDING, DESCENDING, IndexModel, UpdateOne
 from services.purchases.tags import deployment_tags, purchase_tags, transaction_tags
 from shared.contracts.types import Section
 from shared.folds import deployment, purchase, wallet
-from shared.folds.facts import Fact, Kind, key_of
+from shared.folds.facts import Fact, Kind
 from shared.folds.state import State, field, value
 from shared.plumbing import outbox
-from shared.plumbing.fact_store import FactStore, Keeping, Writing
+from shared.plumbing.fact_store import FactStore, Keeping, Writing, health_columns
 from shared.plumbing.mongo import Database, Document
 
 SECTIONS: Final[Mapping[Kind, Section]] = {
@@ -113,7 +113,7 @@ class _Mark:
         elif writing.kind == "deployment":
             self._deployments.add(writing.key)
         elif writing.kind == "health":
-            self._deployments.add(_deployment_of(writing))
+            self._deployments.add(health_columns(writing)["deployment"])
 
     def write(self, user: str) -> UpdateOne:
         marked = {
@@ -146,15 +146,6 @@ def _deployment_columns(writing: Writing) -> Document:
     }
 
 
-def _health_columns(writing: Writing) -> Document:
-    day = writing.id.rpartition("/")[2]
-    return {"deployment": _deployment_of(writing), "day": datetime.fromisoformat(day).replace(tzinfo=UTC)}
-
-
-def _deployment_of(writing: Writing) -> str:
-    return key_of(writing.user, writing.id.rpartition("/")[0])
-
-
 def _transaction_columns(writing: Writing) -> Document:
     said = field(writing.state, "line")
     at, sequence = (said.at, said.value["sequence"]) if said else (0, None)
@@ -164,7 +155,7 @@ def _transaction_columns(writing: Writing) -> Document:
 KINDS: Final[Mapping[Kind, Keeping]] = {
     "purchase": Keeping("purchases", _purchase_columns, purchase.illegal_moves),
     "deployment": Keeping("deployments", _deployment_columns),
-    "health": Keeping("health", _health_columns),
+    "health": Keeping("health", health_columns),
     "transaction": Keeping("transactions", _transaction_columns, _sequence),
     "pool": Keeping("pools"),
     "command": Keeping("commands"),

@@ -103,12 +103,13 @@ class ExplainQuery(BaseModel):
 
 
 class Evidence(BaseModel):
-    """One thing behind a figure, what it adds to it, and the events that say so."""
+    """One thing behind a figure, what it adds to it (an `amount` in its `currency`), and the events that say so."""
 
     kind: Literal["purchase", "refund", "deployment", "rating", "session", "activity"]
     id: str
     label: str
     amount: str | None = None
+    currency: str | None = None
     value: float | None = None
     at: datetime | None = None
     event_ids: list[str]

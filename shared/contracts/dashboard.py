@@ -24,18 +24,23 @@ MetadataValue = (
 )
 
 
-def _without_names(value: object, validate: ValidatorFunctionWrapHandler) -> object:
-    """Errors may not name a member here: its name is the user's own data."""
-    try:
-        return validate(value)
-    except ValidationError:
-        raise ValueError(
-            "should be an object of at most 20 members: names of up to 64 characters without control characters,"
-            " values that are texts of up to 1000 characters, numbers, booleans or null"
-        ) from None
+def without_names(expected: str) -> WrapValidator:
+    """Has the one error say what is expected: a member's name is the user's own data, so no error may name it."""
+
+    def validated(value: object, validate: ValidatorFunctionWrapHandler) -> object:
+        try:
+            return validate(value)
+        except ValidationError:
+            raise ValueError(expected) from None
+
+    return WrapValidator(validated)
 
 
-Metadata = Annotated[dict[MetadataKey, MetadataValue], Field(max_length=20), WrapValidator(_without_names)]
+_METADATA = (
+    "should be an object of at most 20 members: names of up to 64 characters without control characters,"
+    " values that are texts of up to 1000 characters, numbers, booleans or null"
+)
+Metadata = Annotated[dict[MetadataKey, MetadataValue], Field(max_length=20), without_names(_METADATA)]
 
 
 class ActivityReported(UserPayload):

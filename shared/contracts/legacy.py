@@ -2,9 +2,9 @@
 
 from typing import Annotated, ClassVar
 
-from pydantic import Field, ValidationError, ValidatorFunctionWrapHandler, WrapValidator
+from pydantic import Field
 
-from shared.contracts.dashboard import Metadata, MetadataKey, MetadataValue
+from shared.contracts.dashboard import Metadata, MetadataKey, MetadataValue, without_names
 from shared.contracts.envelope import UserPayload
 from shared.contracts.types import Id, Label, Text
 from shared.contracts.views import ActivityType
@@ -13,19 +13,12 @@ _Items = Annotated[list[MetadataValue], Field(max_length=1_000)]
 _Members = Annotated[dict[MetadataKey, MetadataValue], Field(max_length=20)]
 
 
-def _without_names(value: object, validate: ValidatorFunctionWrapHandler) -> object:
-    """Errors may not name a member here: its name is the user's own data."""
-    try:
-        return validate(value)
-    except ValidationError:
-        raise ValueError(
-            "should be an object of at most 50 members: names of up to 64 characters without control characters,"
-            " values that are texts, numbers, booleans, null, or lists or objects of these"
-        ) from None
-
-
+_PREFERENCES = (
+    "should be an object of at most 50 members: names of up to 64 characters without control characters,"
+    " values that are texts, numbers, booleans, null, or lists or objects of these"
+)
 _Values = dict[MetadataKey, MetadataValue | _Items | _Members]
-Preferences = Annotated[_Values, Field(max_length=50), WrapValidator(_without_names)]
+Preferences = Annotated[_Values, Field(max_length=50), without_names(_PREFERENCES)]
 
 
 class LegacyPreferencesFound(UserPayload):

@@ -6,9 +6,9 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from shared.contracts.reading import PoisonReason
+from shared.contracts.topics import Service
 from shared.contracts.types import UtcTime
 
-ServiceWithLetters = Literal["activity", "purchases", "profile", "analytics"]
 State = Literal["open", "retried", "discarded"]
 Reason = Literal[PoisonReason, "unknown"]
 Outcome = Literal["applied", "ignored", "poison", "handled_before", "no_origin"]
@@ -38,7 +38,7 @@ class DeadLetter(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     id: str
-    service: ServiceWithLetters
+    service: Service
     state: State = "open"
     reason: Reason
     error: str
@@ -124,7 +124,7 @@ class DeadLetterQuery(BaseModel):
 
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
-    service: ServiceWithLetters | None = None
+    service: Service | None = None
     reason: Reason | None = None
     topic: Annotated[str, StringConstraints(max_length=249)] | None = None
     state: State | None = None
@@ -148,6 +148,6 @@ class RetryMany(BaseModel):
 
     model_config = ConfigDict(strict=True, extra="forbid", hide_input_in_errors=True)
 
-    service: ServiceWithLetters
+    service: Service
     reason: PoisonReason
     dry_run: bool = False

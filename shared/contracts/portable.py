@@ -32,6 +32,7 @@ from shared.contracts.portable_facts import (
 )
 from shared.contracts.profiles import UserPreferences, UserProfile
 from shared.contracts.purchase_views import CommandState, Deployment, PoolPosition, PurchaseDetail, Transaction, Wallet
+from shared.contracts.topics import Service
 from shared.contracts.types import (
     Count,
     Email,
@@ -49,14 +50,13 @@ VERSION: Final = 1
 SCHEMA_PATH: Final = "/api/v1/export.schema.json"
 MOST_ITEMS: Final = 500  # in one call to a service
 
-Keeper = Literal["profile", "activity", "purchases", "analytics"]
-PARTS: Final[Mapping[Keeper, tuple[str, ...]]] = {
+PARTS: Final[Mapping[Service, tuple[str, ...]]] = {
     "profile": ("profile", "preferences", "sessions"),
     "activity": ("activities",),
     "purchases": ("purchases", "deployments", "health", "wallet", "transactions", "pools", "commands"),
     "analytics": ("budget",),
 }
-TAKEN_TOO: Final[Mapping[Keeper, frozenset[str]]] = {
+TAKEN_TOO: Final[Mapping[Service, frozenset[str]]] = {
     "analytics": frozenset({"purchases", "deployments", "health", "transactions"})
 }  # what a service takes back besides its own parts, because its figures are made of it
 EXPORT_ONLY: Final = frozenset({"sessions", "wallet", "commands"})

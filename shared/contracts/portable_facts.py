@@ -36,7 +36,7 @@ from shared.contracts.types import (
     Sequence,
     Text,
     Url,
-    rfc3339,
+    utc_time,
 )
 from shared.contracts.wallet import TransactionKind
 
@@ -50,7 +50,7 @@ def _microseconds(value: object, info: ValidationInfo) -> int:
     """A store's whole microseconds are taken from Python only; a file has texts."""
     if info.mode == "python" and isinstance(value, int):
         return value
-    return times.microseconds(rfc3339(value))
+    return times.microseconds(utc_time(value))
 
 
 At = Annotated[

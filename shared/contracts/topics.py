@@ -6,7 +6,7 @@ user's records. Nothing depends on that for being right; it only keeps the work 
 
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Literal
+from typing import Final, Literal, get_args
 
 from shared.contracts import (
     catalog,
@@ -27,7 +27,8 @@ _RECORD_OVERHEAD = 65_536
 _HOSTILE_RECORD_BYTES = 16 * MAX_EVENT_BYTES  # far more than an event may have: what is too large is kept, not lost
 _DEAD_LETTER_BYTES = _HOSTILE_RECORD_BYTES + _RECORD_OVERHEAD  # the record and the headers that say why
 
-SERVICES = ("activity", "purchases", "profile", "analytics")
+Service = Literal["activity", "purchases", "profile", "analytics"]
+SERVICES: Final[tuple[str, ...]] = get_args(Service)
 
 
 @dataclass(frozen=True)

@@ -43,7 +43,7 @@ def normalise_email(value: str) -> str:
     return email
 
 
-def rfc3339(value: object) -> datetime:
+def utc_time(value: object) -> datetime:
     """The time, in UTC, that an RFC 3339 text with an offset or an aware datetime says.
 
     Raises ValueError for anything else, also for a time outside of the years 1 to 9999.
@@ -91,7 +91,7 @@ def _tracestate(value: object) -> object:
 
 
 Email = Annotated[str, AfterValidator(normalise_email), Field(json_schema_extra={"format": "email"})]
-UtcTime = Annotated[datetime, BeforeValidator(rfc3339)]
+UtcTime = Annotated[datetime, BeforeValidator(utc_time)]
 Traceparent = Annotated[str | None, BeforeValidator(_traceparent)]
 Tracestate = Annotated[str | None, BeforeValidator(_tracestate)]
 

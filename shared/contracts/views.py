@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
 
-from shared.contracts.types import Id, UtcTime, rfc3339
+from shared.contracts.types import Id, UtcTime, utc_time
 
 ActivityType = Literal[
     "login",
@@ -70,7 +70,7 @@ def _at(value: object, moment: time) -> object:
             return datetime.combine(date.fromisoformat(value), moment, UTC)
         except ValueError:
             return value
-    return rfc3339(_UNENCODED_PLUS.sub("+", value) if isinstance(value, str) else value)
+    return utc_time(_UNENCODED_PLUS.sub("+", value) if isinstance(value, str) else value)
 
 
 From = Annotated[UtcTime, BeforeValidator(_at_start_of_day)]

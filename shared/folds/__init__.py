@@ -1,1 +1,1 @@
-"""What events say about purchases, deployments and wallets, folded. Pure, and one for all who project them."""
+"""What events say about purchases, deployments, wallets and consent, folded. Pure, and one for all who project them."""

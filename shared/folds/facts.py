@@ -222,7 +222,7 @@ def _pool(about: _About, data: wallet.WalletPoolPositionChanged) -> Iterator[Fac
     yield about.say("pool", data.pool_id, "position", position)
 
 
-def _registered(about: _About, data: identity.UserRegistered | profile.ProfileUpdated) -> Iterator[Fact]:
+def _time_zone(about: _About, data: identity.UserRegistered | profile.ProfileUpdated) -> Iterator[Fact]:
     yield from about.said("settings", SETTINGS, {"timezone": data.timezone})
 
 
@@ -246,8 +246,8 @@ _SAYINGS: Final[Mapping[type[Payload], Callable[[_About, Any], Iterator[Fact]]]]
     marketplace.CommandRefused: _refused,
     wallet.WalletTransactionPosted: _transaction,
     wallet.WalletPoolPositionChanged: _pool,
-    identity.UserRegistered: _registered,
-    profile.ProfileUpdated: _registered,
+    identity.UserRegistered: _time_zone,
+    profile.ProfileUpdated: _time_zone,
     profile.PreferencesUpdated: _preferred,
 }
 USED_PAYLOADS: Final = tuple(_SAYINGS)

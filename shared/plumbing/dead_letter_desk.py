@@ -15,10 +15,10 @@ from typing import Final
 
 from shared.contracts.build import make_event
 from shared.contracts.envelope import CONTENT_TYPE_HEADER, Event
-from shared.contracts.operation_views import Attempt, DeadLetter, Handling, Reason, ServiceWithLetters, State
+from shared.contracts.operation_views import Attempt, DeadLetter, Handling, Reason, State
 from shared.contracts.operations import DeadLetterHandled
 from shared.contracts.reading import Reader
-from shared.contracts.topics import AUDIT, SERVICES, dead_letters
+from shared.contracts.topics import AUDIT, SERVICES, Service, dead_letters
 from shared.plumbing.letter_ids import LetterId
 from shared.plumbing.letters import as_it_came, attempted, handling_of, is_good, letter_of, noted
 from shared.plumbing.publish import Publisher, Record
@@ -33,7 +33,7 @@ class Wanted:
     """Which dead letters: those that fit everything that is not None. `since` is aware."""
 
     id: LetterId | None = None
-    service: ServiceWithLetters | None = None
+    service: Service | None = None
     reason: Reason | None = None
     topic: str | None = None
     state: State | None = None

@@ -7,6 +7,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from pymongo import InsertOne, UpdateOne
@@ -54,6 +55,15 @@ class Keeping:
     collection: str
     columns: Callable[[Writing], Document] = _nothing
     noted: Callable[[State], Any] = _nothing
+
+
+def health_columns(writing: Writing) -> Document:
+    """Of a day of health checks: the key of its deployment, and the day, which the database's expiry goes by."""
+    deployment_id, _, day = writing.id.rpartition("/")
+    return {
+        "deployment": key_of(writing.user, deployment_id),
+        "day": datetime.fromisoformat(day).replace(tzinfo=UTC),
+    }
 
 
 class FactStore:

@@ -5,7 +5,7 @@ for the whole batch and each time that it comes to it: one such record would sto
 ever. Here such a batch is read once more, by aiokafka's reader in plain Python, and each byte of a name that is not
 UTF-8 becomes `\\xff`, as Python writes it. No header that counts has such a name.
 
-Importing this module is enough. `publish` does, from which every reader of records has their type.
+Importing this module is enough. `publish` does, from which readers of records have their type; others do themselves.
 """
 
 from collections.abc import Iterator

@@ -15,21 +15,19 @@ from shared.contracts.operation_views import (
     Handling,
     HeaderShown,
     Reason,
-    ServiceWithLetters,
     Shown,
 )
 from shared.contracts.operations import DeadLetterHandled
 from shared.contracts.reading import Ignored, Poison, PoisonReason
-from shared.contracts.topics import EVENT_TOPICS, SERVICES, dead_letters
+from shared.contracts.topics import EVENT_TOPICS, SERVICES, Service, dead_letters
 from shared.contracts.uses import reader_of
 from shared.plumbing.letter_ids import HEADER, LetterId, id_of
 from shared.plumbing.publish import Outgoing, Record
 
 _ADDED: Final = "dlq_"
-_SERVICE_OF: Final = {dead_letters(service).name: service for service in SERVICES}
+_SERVICE_OF: Final[dict[str, Service]] = {dead_letters(service).name: service for service in get_args(Service)}
 _READ_BY: Final = {name: {topic.name for topic in EVENT_TOPICS if name in topic.consumers} for name in SERVICES}
 _decoder = codecs.getincrementaldecoder("utf-8")
-_services: TypeAdapter[ServiceWithLetters] = TypeAdapter(ServiceWithLetters)
 _reasons: TypeAdapter[Reason] = TypeAdapter(Reason)
 
 
@@ -38,7 +36,7 @@ def letter_of(record: Record, handled: Mapping[str, Sequence[Handling]]) -> Dead
 
     A publisher's own headers of the same names come first; the service's come last, and count.
     """
-    service = _services.validate_python(_SERVICE_OF[record.topic])
+    service = _SERVICE_OF[record.topic]
     said = {name: value.decode(errors="replace") for name, value in record.headers if value is not None}
     letter_id = id_of(service, record, said)
     done = list(handled.get(str(letter_id), ()))

@@ -10,7 +10,7 @@ from aiokafka.structs import ConsumerRecord
 
 from shared.contracts.build import make_event
 from shared.contracts.dashboard import SectionChanged
-from shared.contracts.envelope import CONTENT_TYPE_HEADER
+from shared.contracts.envelope import CONTENT_TYPE_HEADER, Headers
 from shared.contracts.reading import AnyEvent, Poison
 from shared.contracts.topics import UPDATES, Topic, dead_letters
 from shared.contracts.types import Section
@@ -24,7 +24,7 @@ _STOP_SECONDS = 2
 _MAX_REQUEST_BYTES = 32 * 1024 * 1024  # a dead letter is as large as what came, not as what may come
 
 Record = ConsumerRecord[bytes, bytes]
-Outgoing = tuple[str, bytes | None, bytes | None, Sequence[tuple[str, bytes]]]
+Outgoing = tuple[str, bytes | None, bytes | None, Headers]
 
 
 class Publisher:

@@ -2,12 +2,13 @@
 
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import NamedTuple
 
 from aiokafka import AIOKafkaConsumer
 from aiokafka.structs import TopicPartition
 
+from shared.contracts.times import microseconds
 from shared.contracts.topics import Topic
 from shared.plumbing.publish import Record
 from shared.plumbing.scan import partitions_of
@@ -116,11 +117,7 @@ def reach(beginnings: Mapping[TopicPartition, Beginning], topics: Iterable[Topic
     """
     by_time = {topic.name for topic in topics if topic.retention is not None}
     counted = {p: begin for p, begin in beginnings.items() if p.topic in by_time}
-    made = min((begin.at for begin in counted.values() if begin.at is not None), default=_microseconds(now))
+    made = min((begin.at for begin in counted.values() if begin.at is not None), default=microseconds(now))
     cut = {p: begin for p, begin in counted.items() if begin.offset > 0}
-    oldest = max([made, *(_microseconds(now) if begin.at is None else begin.at for begin in cut.values())])
+    oldest = max([made, *(microseconds(now) if begin.at is None else begin.at for begin in cut.values())])
     return Reach(oldest, tuple(sorted({p.topic for p in cut})))
-
-
-def _microseconds(at: datetime) -> int:
-    return int(at.astimezone(UTC).timestamp() * 1_000_000)

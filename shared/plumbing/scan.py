@@ -29,7 +29,7 @@ async def scan(
             return
         consumer.assign(partitions)
         await consumer.seek_to_beginning(*partitions)
-        while not await _is_through(consumer, ends):
+        while not await is_through(consumer, ends):
             fetched = await consumer.getmany(timeout_ms=_POLL_MS)
             if records := [r for p, found in fetched.items() for r in found if r.offset < ends.get(p, r.offset + 1)]:
                 yield records
@@ -43,8 +43,11 @@ def partitions_of(topics: Iterable[Topic]) -> list[TopicPartition]:
     return [TopicPartition(topic.name, number) for topic in topics for number in range(topic.partitions)]
 
 
-async def _is_through(consumer: AIOKafkaConsumer, ends: Ends) -> bool:
-    """The end of a partition is known once something, or nothing, was fetched from it."""
+async def is_through(consumer: AIOKafkaConsumer, ends: Ends) -> bool:
+    """Whether the consumer has come to the `ends`; to those that its partitions have now where none is given.
+
+    The end of a partition is known once something, or nothing, was fetched from it.
+    """
     for partition in consumer.assignment():
         end = ends.get(partition, consumer.highwater(partition))
         if end is None or await consumer.position(partition) < end:

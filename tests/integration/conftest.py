@@ -4,6 +4,7 @@ import os
 import secrets
 from collections.abc import AsyncIterator
 
+import pytest
 import pytest_asyncio
 
 from mycelium.stack import broker
@@ -21,6 +22,8 @@ from services.purchases.vault.make_keys import make_keys
 from shared.contracts.topics import SERVICES
 from shared.plumbing import mongo
 from shared.plumbing.internal_auth import InternalTokens
+from tests.integration.shop import Shop
+from tests.servers.browsing import Browser, browsing
 from tests.servers.dashboard import Site, User, gateway_keys, ready, settings_of, sign_up, site
 from tests.servers.docker import docker_works
 from tests.servers.issuer import AUDIENCE, IssuerServer, issuing
@@ -168,6 +171,19 @@ async def ada(gateway: Site) -> User:
 async def bob(gateway: Site) -> User:
     """Someone else."""
     return await sign_up(gateway)
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def browser(whole: Site, ada: User) -> AsyncIterator[Browser]:
+    """A browser in which a test file's own Ada is signed in, before all the services."""
+    async with browsing(whole, ada) as opened:
+        yield opened
+
+
+@pytest.fixture
+def shop(purchases_service: Running, ada: User) -> Shop:
+    """Who sells to a test file's own Ada."""
+    return Shop(purchases_service, ada)
 
 
 @pytest_asyncio.fixture(loop_scope="session")

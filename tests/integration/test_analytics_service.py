@@ -83,6 +83,28 @@ async def test_the_statistics(ada: Person) -> None:
     assert (deployed["average_uptime"], deployed["cost_efficiency_score"]) == (100.0, 40.0)
 
 
+async def test_what_runs_for_another_currency_is_not_added(ada: Person) -> None:
+    await ada.buy("pur-1", "5.00", NOW)
+    await ada.deploy("pur-1", NOW, monthly_cost="20.00")
+    await ada.buy("pur-2", "7.00", NOW, currency="EUR", billing_cycle="monthly")
+    await ada.deploy("pur-2", NOW, monthly_cost="30.00")
+    await ada.buy("pur-3", "9.00", NOW, currency="EUR", billing_cycle="monthly")
+    await ada.deploy("pur-3", NOW)
+
+    async def all_run() -> bool:
+        deployed = (await ada.usage())["deployment_stats"]
+        return bool(deployed["active_deployments"] == 3)
+
+    await eventually(all_run, what="all deployments are active")
+    assert (await ada.usage())["deployment_stats"]["monthly_costs"] == "20.00"
+    why = await ada.get("/analytics/usage/explain", figure="deployment_stats/monthly_costs")
+    assert [(fact["id"], fact["amount"]) for fact in why["facts"]] == [
+        ("dep-pur-1", "20.00"),
+        ("dep-pur-2", None),
+        ("dep-pur-3", None),
+    ]
+
+
 async def test_spending_has_as_many_months_as_asked_for(ada: Person) -> None:
     await some_life(ada)
     found = await ada.get("/analytics/spending", months=4)

@@ -37,6 +37,19 @@ async def test_what_follows_within_a_session_is_the_same_session(outside: Site, 
     assert (await outside.ask("GET", f"{API}/profile", token=other)).status == 200
 
 
+async def test_a_token_that_is_checked_again_changes_nothing(outside: Site, issuer: IssuerServer) -> None:
+    email = f"{uuid4().hex}@example.test"
+    seen: list[Json] = []
+
+    async def is_as_it_was() -> bool:
+        """With a new token of the session, about which the profile service is asked."""
+        token = issuer.token(email, {"sid": "s-1", "jti": uuid4().hex})
+        seen.append((await outside.ask("GET", f"{API}/overview", token=token)).json["sections"])
+        return seen[-1]["profile"]["state"] == "fresh" and seen[-2:-1] == seen[-1:]
+
+    await eventually(is_as_it_was, what="the overview is the one that is kept")
+
+
 async def test_accounts_are_elsewhere(outside: Site, issuer: IssuerServer) -> None:
     user = new_user(issuer)
     credentials = {"email": user.email, "password": PASSWORD}

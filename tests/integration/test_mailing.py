@@ -124,6 +124,24 @@ async def test_replicas_send_each_once(database: Database, server: MailServer, m
         assert [each["mail"]["tries"] async for each in claims] == [1, 1, 1]
 
 
+async def test_those_who_want_no_mail_hold_nobody_up(
+    database: Database, server: MailServer, mail: Mail, ada: Somebody, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("services.analytics.mailing._MOST_MAILS", 2)
+    for number in range(3):
+        silent = Somebody(database)
+        silent.email = f"000{number}{silent.email}"  # they come first
+        await silent.wishes(email_notifications=False)
+        await silent.is_told("password_changed")
+    people = [ada, Somebody(database), Somebody(database)]
+    for person in people:
+        await person.is_told("password_changed")
+    await mailing(database, mail).send()
+    assert len(server.sent) == 2
+    await mailing(database, mail).send()
+    assert sorted(to for (to,), _ in server.sent) == sorted(person.email for person in people)
+
+
 async def test_a_server_that_is_busy_gets_it_again_later(
     database: Database, server: MailServer, mail: Mail, ada: Somebody
 ) -> None:

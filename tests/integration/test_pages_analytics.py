@@ -105,6 +105,18 @@ async def test_why_leads_to_the_purchases_that_a_figure_is_made_of(ada: Life) ->
     assert (await ada.browser.get(f"{HOME}/analytics/why?figure=no/such")).status == 404
 
 
+async def test_other_currencies_are_shown_as_what_they_are(whole: Site, analytics_service: Running) -> None:
+    user = await sign_up(whole)
+    person = Person(analytics_service, email=user.email)
+    await person.buy(f"pur-eur-{RUN}", "12.00", NOW, currency="EUR")
+    async with browsing(whole, user) as browser:
+        for figure in ("other_currencies", "other_currencies/EUR"):
+            root = await shown(browser, f"/analytics/why?figure={figure}", "12.00 EUR")
+            assert "12.00 EUR" in root.one("section", class_="answer").text
+            assert "12.00 EUR" in root.one("tbody").text
+            assert "TFP" not in root.one("section", class_="answer").text
+
+
 async def test_this_month_is_set_against_the_last_with_what_made_the_difference(ada: Life) -> None:
     page = await ada.browser.get(f"{HOME}/analytics")
     told = page.root.one(id="why-this-month")
@@ -238,6 +250,19 @@ async def test_an_idea_is_carried_out_by_its_command_and_another_is_dismissed(ad
     assert "will not be shown again" in gone.root.text
     assert CHEAPER not in gone.root.one(id="ideas").text
     assert (await ada.browser.post(action, form.fields)).status == 404
+
+
+async def test_an_idea_about_a_thing_with_a_strange_id_is_carried_out(whole: Site, analytics_service: Running) -> None:
+    user = await sign_up(whole)
+    person, bought = Person(analytics_service, email=user.email), f"pur:{RUN} %2F"
+    await person.buy(bought, "20.00", ago(50), billing_cycle="monthly")
+    await person.renew(bought, ago(50), ago(50), hours_used=0.0, next_billing_date=ago(-10))
+    async with browsing(whole, user) as browser:
+        await shown(browser, "/recommendations", "you hardly use it")
+        page = await browser.get(f"{HOME}/recommendations")
+        form = page.form("/do")
+        done = await browser.post(form.attributes["action"], form.fields)
+        assert (done.status, "Cancel" in done.root.one(id="command").text) == (200, True)
 
 
 def command_of(address: str) -> str:

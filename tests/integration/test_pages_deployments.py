@@ -1,7 +1,6 @@
 """The pages of deployments, as a browser without JavaScript gets them from real services."""
 
 import time
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from uuid import uuid4
 
@@ -29,17 +28,6 @@ SECRETS = {"username": "ada", "password": "<s3cret>&\"'", "ssh_key": "ssh-ed2551
 @pytest_asyncio.fixture(loop_scope="session")
 async def ada(whole: Site) -> User:
     return await sign_up(whole)
-
-
-@pytest_asyncio.fixture(loop_scope="session")
-async def browser(whole: Site, ada: User) -> AsyncIterator[Browser]:
-    async with browsing(whole, ada) as opened:
-        yield opened
-
-
-@pytest.fixture
-def shop(purchases_service: Running, ada: User) -> Shop:
-    return Shop(purchases_service, ada)
 
 
 async def running(shop: Shop, **changes: object) -> str:

@@ -1,7 +1,5 @@
 """Finding things: what is on offer, one product that is bought, the search, and the activity that all of it leaves."""
 
-from collections.abc import AsyncIterator
-
 import pytest_asyncio
 
 from shared.contracts.build import make_event
@@ -46,13 +44,6 @@ async def ada(whole: Site, analytics_service: Running) -> User:
 
 async def publish(service: Running, payload: Payload) -> None:
     await service.publish(CATALOG, make_event(payload, source="/shop", time=NOW))
-
-
-@pytest_asyncio.fixture(loop_scope="session")
-async def browser(whole: Site, ada: User) -> AsyncIterator[Browser]:
-    """A browser in which Ada is signed in."""
-    async with browsing(whole, ada) as browser:
-        yield browser
 
 
 async def names(browser: Browser, query: str) -> list[str]:

@@ -1,7 +1,5 @@
 """The overview and the notifications: true figures, what is wrong first, and something to see whatever is down."""
 
-from collections.abc import AsyncIterator
-
 import pytest_asyncio
 
 from shared.contracts.identity import UserLoggedIn
@@ -37,13 +35,6 @@ async def ada(whole: Site, analytics_service: Running) -> User:
 
         await eventually(is_known, timeout=60, what="the life is on the overview")
     return user
-
-
-@pytest_asyncio.fixture(loop_scope="session")
-async def browser(whole: Site, ada: User) -> AsyncIterator[Browser]:
-    """A browser in which Ada is signed in."""
-    async with browsing(whole, ada) as browser:
-        yield browser
 
 
 def text_of(page: Page, part: str) -> str:

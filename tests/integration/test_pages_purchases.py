@@ -1,6 +1,5 @@
 """The pages of purchases, as a browser without JavaScript gets them from real services."""
 
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from urllib.parse import parse_qs, urlsplit
 
@@ -18,7 +17,6 @@ from shared.contracts.marketplace import (
 from tests.integration.shop import HOME, Shop, page_with, pairs_of
 from tests.servers.browsing import Browser, browsing
 from tests.servers.dashboard import API, Site, User, ready, sign_up, site
-from tests.servers.running import Running
 
 HOSTILE = "<script>alert(1)</script>\u202e'\"&amp; مرحبا 🧪"
 
@@ -26,17 +24,6 @@ HOSTILE = "<script>alert(1)</script>\u202e'\"&amp; مرحبا 🧪"
 @pytest_asyncio.fixture(loop_scope="session")
 async def ada(whole: Site) -> User:
     return await sign_up(whole)
-
-
-@pytest_asyncio.fixture(loop_scope="session")
-async def browser(whole: Site, ada: User) -> AsyncIterator[Browser]:
-    async with browsing(whole, ada) as opened:
-        yield opened
-
-
-@pytest.fixture
-def shop(purchases_service: Running, ada: User) -> Shop:
-    return Shop(purchases_service, ada)
 
 
 async def test_without_purchases_there_is_a_next_step(browser: Browser) -> None:

@@ -3,13 +3,13 @@
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
-from hashlib import blake2b
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
 from shared.contracts import dashboard, identity, legacy, marketplace, profile, purchases, wallet
 from shared.contracts.envelope import Event, Payload
 from shared.contracts.views import ActivityType, Impact
+from shared.folds.facts import digest
 
 Metadata = Mapping[str, Any]  # any JSON
 
@@ -90,7 +90,7 @@ def _activity(
     """`thing` identifies what several events may tell of; without it, the event itself is what happened."""
     user = event.data.key
     return Activity(
-        id=_digest(user, *(thing or ("event", event.source, event.id))),
+        id=digest(user, *(thing or ("event", event.source, event.id))),
         user=user,
         type=type,
         impact=IMPACT[type],
@@ -102,10 +102,6 @@ def _activity(
         entity_type=entity[1],
         session_id=session_id,
     )
-
-
-def _digest(*parts: str) -> str:
-    return blake2b("\x1f".join(parts).encode(), digest_size=16).hexdigest()
 
 
 def _login(event: Event[Payload], data: identity.UserLoggedIn) -> Activity:

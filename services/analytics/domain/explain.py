@@ -6,6 +6,7 @@ from datetime import datetime
 from itertools import pairwise
 from typing import Any, Final, Literal
 
+from services.analytics.domain.months import OWN_CURRENCY
 from services.analytics.domain.things import Deployment, Purchase
 from services.analytics.domain.usage import DeploymentFigures
 from shared.folds.purchase import money
@@ -145,6 +146,7 @@ def purchase_fact(p: Purchase) -> Record:
         "id": p.id,
         "label": p.product_name,
         "amount": money(p.spent),
+        "currency": p.currency,
         "value": p.rating,
         "at": _text(p.at),
         "event_ids": list(p.events),
@@ -164,6 +166,7 @@ def deployment_fact(asked: Question, deployment: Deployment, figures: Deployment
         "id": deployment.id,
         "label": deployment.region,
         "amount": None if cost is None else money(cost),
+        "currency": None if cost is None else OWN_CURRENCY,
         "value": shares.get(asked.name),
         "at": _text(deployment.created),
         "event_ids": list(deployment.events),
@@ -177,6 +180,7 @@ def minute_fact(at: datetime, event: str) -> Record:
         "id": event,
         "label": "an active minute",
         "amount": None,
+        "currency": None,
         "value": 1.0,
         "at": _text(at),
         "event_ids": [event],

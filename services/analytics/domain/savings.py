@@ -4,22 +4,18 @@ Savings are per year, in the marketplace's currency. Of several ideas about one 
 saving times confidence, so that the savings of a list may be added up.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
 from decimal import ROUND_HALF_EVEN, Decimal
-from hashlib import blake2b
-from typing import Any, Final, Literal
+from typing import Final
 from urllib.parse import quote
 
+from services.analytics.domain.ideas import Command, Holdings, Saving
 from services.analytics.domain.months import OWN_CURRENCY
 from services.analytics.domain.things import Deployment, Product, Purchase
-from services.analytics.domain.usage import DeploymentFigures, mean_load
-from shared.contracts.analytics_views import IdeaKind, IdeaReason
+from services.analytics.domain.usage import mean_load
 
-Effort = Literal["low", "medium", "high"]
-
-USUAL_ANNUAL_DISCOUNT: Final = Decimal("0.15")
+_USUAL_ANNUAL_DISCOUNT: Final = Decimal("0.15")
 _YEAR: Final = 12
 _CENT: Final = Decimal("0.01")
 _LEAST_SAVING: Final = Decimal(1)
@@ -29,62 +25,6 @@ _LEAST_DAYS, _LEAST_CHECKS = 10, 20
 _CHEAPER: Final = Decimal("0.9")
 _SOON: Final = timedelta(days=45)
 _UNUSED_HOURS_A_MONTH: Final = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class Command:
-    """A request to the gateway that would do it."""
-
-    method: str
-    path: str
-    body: Mapping[str, Any]  # JSON
-
-
-@dataclass(frozen=True, slots=True)
-class Saving:
-    """An idea about the purchase `subject`; `evidence` are ids of purchases, deployments and products.
-
-    What it says, and its `reasons`, are filled with `params`: services.analytics.domain.idea_wording.
-    """
-
-    kind: IdeaKind
-    subject: str
-    params: Mapping[str, str]
-    per_year: Decimal
-    confidence: float
-    effort: Effort
-    reasons: Sequence[IdeaReason]
-    evidence: Sequence[str]
-    command: Command | None = None
-
-    @property
-    def id(self) -> str:
-        """The same for the same idea about the same things, however often it is worked out."""
-        parts = "\x1f".join((self.kind, *self.evidence))
-        return blake2b(parts.encode(), digest_size=12).hexdigest()
-
-
-@dataclass(frozen=True, slots=True)
-class Holdings:
-    """What a user has, what is on offer, and which providers the user does not want."""
-
-    purchases: Sequence[Purchase]
-    deployments: Sequence[tuple[Deployment, DeploymentFigures]]
-    products: Mapping[str, Product]
-    now: datetime
-    blocked: frozenset[str] = frozenset()
-    offers: Mapping[tuple[str, str | None], Sequence[Product]] = field(default_factory=dict)
-
-    @property
-    def running_costs(self) -> list[Purchase]:
-        """The purchases that are active and paid again and again, in the marketplace's currency."""
-        active = (p for p in self.purchases if p.status == "active" and p.currency == OWN_CURRENCY)
-        return [p for p in active if p.billing_cycle in ("monthly", "annual")]
-
-    def category(self, purchase: Purchase) -> str | None:
-        """The category that the catalogue gives its product."""
-        product = self.products.get(purchase.product_id)
-        return product.category if product else None
 
 
 def savings(holdings: Holdings) -> list[Saving]:
@@ -102,15 +42,6 @@ def _weight(idea: Saving) -> tuple[float, str]:
     return float(idea.per_year) * idea.confidence, idea.id
 
 
-def offers_by_category(products: Iterable[Product]) -> dict[tuple[str, str | None], list[Product]]:
-    """What is on offer, by product type and category."""
-    found: dict[tuple[str, str | None], list[Product]] = {}
-    for product in products:
-        if not product.retired:
-            found.setdefault((product.product_type, product.category), []).append(product)
-    return found
-
-
 def _annual_billing(holdings: Holdings) -> Iterator[Saving]:
     for p in holdings.running_costs:
         if p.billing_cycle != "monthly" or holdings.now - p.at < _KEPT_FOR or _ends(p):
@@ -118,11 +49,11 @@ def _annual_billing(holdings: Holdings) -> Iterator[Saving]:
         product, yearly = holdings.products.get(p.product_id), p.amount * _YEAR
         if product is not None and product.retired:
             continue
-        listed = product.annual_price if product else None
-        saved = yearly - listed if listed is not None else yearly * USUAL_ANNUAL_DISCOUNT
+        listed = product.annual_price if product and product.currency == OWN_CURRENCY else None
+        saved = yearly - listed if listed is not None else yearly * _USUAL_ANNUAL_DISCOUNT
         said = {"product": p.product_name, "since": _text(p.at), "currency": OWN_CURRENCY}
         if listed is None:
-            said["usual_discount"] = f"{100 * USUAL_ANNUAL_DISCOUNT:.0f}"
+            said["usual_discount"] = f"{100 * _USUAL_ANNUAL_DISCOUNT:.0f}"
         else:
             said |= {"annual_price": f"{listed:f}", "twelve_months": _money(yearly)}
         yield Saving(
@@ -199,7 +130,7 @@ def _duplicates(holdings: Holdings) -> Iterator[Saving]:
         if category := holdings.category(p):
             alike.setdefault((p.product_type, category), []).append(p)
     for (_, category), group in alike.items():
-        ordered = sorted(group, key=lambda p: (-_used(p), a_month(p), p.id))
+        ordered = sorted(group, key=lambda p: (-_used(p), _a_month(p), p.id))
         for spare in ordered[1:]:
             kept = ordered[0]
             names = {"kept": kept.product_name, "spare": spare.product_name, "category": category}
@@ -207,7 +138,7 @@ def _duplicates(holdings: Holdings) -> Iterator[Saving]:
                 "duplicate_product",
                 spare.id,
                 {**names, "kept_hours": f"{_used(kept):.0f}", "spare_hours": f"{_used(spare):.0f}"},
-                _cents(a_month(spare) * _YEAR),
+                _cents(_a_month(spare) * _YEAR),
                 0.6 if _called(kept) == _called(spare) else 0.3,
                 "medium",
                 ["used_less"],
@@ -267,7 +198,7 @@ def _unused(holdings: Holdings) -> Iterator[Saving]:
                     "hours": f"{period.hours_used:g}",
                     "since": _text(period.start),
                 },
-                _cents(a_month(p) * _YEAR),
+                _cents(_a_month(p) * _YEAR),
                 0.7,
                 "low",
                 ["hours_used"],
@@ -285,7 +216,7 @@ def _what(name: str, provider: str) -> str:
     return " ".join(name.casefold().replace(provider.casefold(), "").split())
 
 
-def a_month(purchase: Purchase) -> Decimal:
+def _a_month(purchase: Purchase) -> Decimal:
     """What a purchase that is paid again and again costs a month."""
     return purchase.amount / _YEAR if purchase.billing_cycle == "annual" else purchase.amount
 

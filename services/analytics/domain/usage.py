@@ -18,7 +18,10 @@ _NEUTRAL, _PRIOR = 3.0, 2.0
 
 @dataclass(frozen=True, slots=True)
 class DeploymentFigures:
-    """What is known of one deployment: hours run until now, uptime of the last 30 days, its cost and load."""
+    """What is known of one deployment: hours run until now, uptime of the last 30 days, its cost and load.
+
+    `monthly_cost` is in TFP: None also where it is paid in another currency.
+    """
 
     active: bool
     hours_run: float

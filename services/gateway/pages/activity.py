@@ -1,15 +1,15 @@
 """The activity page: everything the user did, newest first, by day."""
 
+from collections.abc import Mapping
 from datetime import time
 from itertools import groupby
 from typing import Annotated, Any, Final, get_args
-from urllib.parse import quote
 
 from fastapi import APIRouter, Depends, Query, Response
 
 from services.gateway.pages.activity_words import described, details
 from services.gateway.pages.pager import Pager
-from services.gateway.pages.things import moment
+from services.gateway.pages.things import Place, address_of, moment
 from services.gateway.pages.view import HOME
 from services.gateway.pages.visits import Pages, Visit
 from shared.contracts.views import ActivityType, Impact
@@ -18,7 +18,7 @@ from shared.plumbing.problems import ProblemError
 TYPES: Final = get_args(ActivityType)
 IMPACTS: Final = get_args(Impact)
 _INVALID: Final = 422
-_PLACES: Final = {
+_PLACES: Final[Mapping[str, Place]] = {
     "purchase": "purchases",
     "deployment": "deployments",
     "service": "deployments",
@@ -86,7 +86,7 @@ def link_of(activity: Any) -> str | None:  # Any: a `UserActivity` as JSON
     """The page of what an activity is about; None where there is none."""
     about, place = activity["related_entity_id"], _PLACES.get(activity["related_entity_type"] or "")
     if about and place:
-        return f"{HOME}/{place}/{quote(about, safe='')}"
+        return address_of(place, about)
     section = _SECTIONS.get(activity["activity_type"])
     return f"{HOME}/{section}" if section else None
 

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Final, get_args
-from urllib.parse import quote
 
 from fastapi import APIRouter, Depends, Response
 from pydantic import SecretStr, ValidationError
@@ -12,8 +11,7 @@ from services.gateway.pages import health_strip
 from services.gateway.pages.forms import Sent, form_of
 from services.gateway.pages.measures import measures_of
 from services.gateway.pages.pager import Pager
-from services.gateway.pages.things import anchor, key_header, new_key, web_address
-from services.gateway.pages.view import HOME
+from services.gateway.pages.things import address_of, anchor, key_header, new_key, number, web_address
 from services.gateway.pages.visits import Pages, Visit
 from services.gateway.tokens import OutsideIdentity
 from shared.contracts.accounts import PasswordCheck
@@ -64,12 +62,12 @@ def routes(pages: Pages) -> APIRouter:
     async def command(visit: Visiting, deployment_id: str) -> Response:
         form = await form_of(visit.request)
         action, given = str(form.get("action", "")), {name: str(form.get(name, "")) for name in _RESOURCES}
-        resources = {name: _number(value) for name, value in given.items()} if action == "scale" else None
+        resources = {name: number(value) for name, value in given.items()} if action == "scale" else None
         body = {"action": action, "resources": resources}
         path = f"/deployments/{deployment_id}/commands"
         sent = await visit.send("purchases", "POST", path, body, headers=key_header(form))
         if sent.done:
-            return visit.go(_address(deployment_id), command=sent.body["command_id"])
+            return visit.go(address_of("deployments", deployment_id), command=sent.body["command_id"])
         return await _deployment_page(visit, deployment_id, sent, given)
 
     @router.get("/deployments/{deployment_id}/credentials")
@@ -111,7 +109,7 @@ async def _deployment_page(
         "deployment.html",
         sent.status if sent else 200,
         deployment=known,
-        address=_address(id),
+        address=address_of("deployments", id),
         url=web_address(known["deployment_url"]),
         command=command,
         commands=COMMANDS.get(known["status"], ()),
@@ -145,7 +143,7 @@ async def _credentials_page(
         "credentials.html",
         status,
         deployment=known,
-        address=_address(id),
+        address=address_of("deployments", id),
         outside=isinstance(visit.identity, OutsideIdentity),
         code=problem.code if isinstance(problem, ProblemError) else problem,
         shown=shown,
@@ -162,14 +160,3 @@ def _password(visit: Visit, text: str) -> PasswordCheck | None:
         return PasswordCheck(password=SecretStr(text))
     except ValidationError:
         raise ProblemError(403, "wrong-password", "") from None
-
-
-def _address(id: str) -> str:
-    return f"{HOME}/deployments/{quote(id, safe='')}"
-
-
-def _number(text: str) -> float | None:
-    try:
-        return float(text)
-    except ValueError:
-        return None

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Mapping
 from typing import Annotated, Any, Final, get_args
-from urllib.parse import quote
 
 from fastapi import APIRouter, Depends, Response
 
@@ -11,8 +10,7 @@ from services.gateway.pages.choosing import market
 from services.gateway.pages.forms import Sent, form_of
 from services.gateway.pages.pager import Pager
 from services.gateway.pages.reporting import searched, viewed
-from services.gateway.pages.things import anchor, key_header, new_key, whole_number
-from services.gateway.pages.view import HOME
+from services.gateway.pages.things import address_of, anchor, key_header, new_key, whole_number
 from services.gateway.pages.visits import Json, Pages, Visit
 from shared.contracts.types import ProductType
 from shared.plumbing.problems import ProblemError
@@ -53,7 +51,7 @@ def routes(pages: Pages) -> APIRouter:
         body = {"product_id": product_id, "quantity": whole_number(quantity) or quantity}
         sent = await visit.send("purchases", "POST", "/purchases", body, headers=key_header(form))
         if sent.done:
-            return visit.go(_address(product_id), command=sent.body["command_id"])
+            return visit.go(address_of("discover", product_id), command=sent.body["command_id"])
         return await _product_page(visit, await visit.ask("analytics", f"/catalog/{product_id}"), sent, quantity)
 
     return router
@@ -119,10 +117,6 @@ async def _product_page(visit: Visit, offer: Json, sent: Sent | None = None, qua
         errors=sent.errors if sent else {},
         quantity=quantity,
         key=new_key(),
-        action=f"{_address(visit.request.path_params['product_id'])}/buy",
+        action=f"{address_of('discover', visit.request.path_params['product_id'])}/buy",
         now=visit.now,
     )
-
-
-def _address(id: str) -> str:
-    return f"{HOME}/discover/{quote(id, safe='')}"

@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Annotated, Any, Final, Literal
-from urllib.parse import quote
 
 from fastapi import APIRouter, Depends, Response
 
@@ -14,11 +13,11 @@ from services.gateway.pages.activity_words import described
 from services.gateway.pages.idea_words import idea_texts, reason_text
 from services.gateway.pages.notification_words import place_of, texts
 from services.gateway.pages.spending import chart
-from services.gateway.pages.things import anchor
-from services.gateway.pages.view import HOME, View
+from services.gateway.pages.things import address_of, anchor
+from services.gateway.pages.view import View
 from services.gateway.pages.visits import Json, Pages, Query, Visit
 from services.gateway.parts import PATIENCE_SECONDS, Part
-from services.gateway.services import Service
+from shared.contracts.topics import Service
 from shared.plumbing.problems import ProblemError
 
 _MONTHS: Final = 6
@@ -112,8 +111,7 @@ def _from_deployment(view: View, failed: Json) -> Concern:
     _, deployment = view.translations.gettext, failed["deployment_id"]
     title = _("%(product)s has failed") % {"product": failed["product_name"] or deployment}
     body = failed["status_reason"] or _("No reason was given.")
-    href = f"{HOME}/deployments/{quote(deployment, safe='')}"
-    return Concern(f"failing-{anchor(deployment)}", "critical", title, body, href)
+    return Concern(f"failing-{anchor(deployment)}", "critical", title, body, address_of("deployments", deployment))
 
 
 async def _known(visit: Visit, path: str, query: Query = ()) -> Json | None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from services.gateway.pages.visits import Json, Visit
-from services.gateway.services import Service
+from shared.contracts.topics import Service
 from shared.plumbing.problems import ProblemError
 
 MOMENT_SECONDS: Final = 0.8

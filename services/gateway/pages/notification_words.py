@@ -4,11 +4,11 @@ from collections.abc import Callable, Mapping
 from datetime import date
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final
-from urllib.parse import quote
 
 from babel.dates import format_date
 
 from services.gateway.pages.show import Show
+from services.gateway.pages.things import Place, address_of
 from services.gateway.pages.view import HOME
 from services.gateway.pages.words import N_
 from shared.contracts.notification_views import NotificationCode
@@ -82,7 +82,7 @@ _PLACES: Final[Mapping[NotificationCode, str]] = {
 }
 _AMOUNTS: Final = ("amount", "balance", "burn", "spent", "difference")
 _DAYS: Final = ("due_on", "ends_on", "out_on")
-_ENTITIES: Final = {"deployment": "deployments", "purchase": "purchases"}
+_ENTITIES: Final[Mapping[str, Place]] = {"deployment": "deployments", "purchase": "purchases"}
 
 
 def texts(show: Show, notification: Mapping[str, Any]) -> tuple[str, str]:  # Any: JSON
@@ -99,7 +99,7 @@ def place_of(notification: Mapping[str, Any]) -> str:  # Any: JSON
     """The page of what it is about."""
     about, place = notification["related_entity_id"], _ENTITIES.get(notification["related_entity_type"] or "")
     if about and place:
-        return f"{HOME}/{place}/{quote(about, safe='')}"
+        return address_of(place, about)
     return f"{HOME}/{_PLACES.get(notification['code'], notification['section'])}"
 
 

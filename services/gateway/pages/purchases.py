@@ -2,14 +2,12 @@
 
 from datetime import time
 from typing import Annotated, Any, Final, get_args
-from urllib.parse import quote
 
 from fastapi import APIRouter, Depends, Response
 
 from services.gateway.pages.forms import Sent, form_of
 from services.gateway.pages.pager import Pager
-from services.gateway.pages.things import anchor, key_header, moment, new_key
-from services.gateway.pages.view import HOME
+from services.gateway.pages.things import address_of, anchor, key_header, moment, new_key, number
 from services.gateway.pages.visits import Pages, Visit
 from shared.contracts.types import ProductType, PurchaseStatus
 from shared.plumbing.problems import ProblemError
@@ -42,11 +40,11 @@ def routes(pages: Pages) -> APIRouter:
     @router.post("/purchases/{purchase_id}/rating")
     async def rate(visit: Visiting, purchase_id: str) -> Response:
         form = await form_of(visit.request)
-        rating, review = _number(str(form.get("rating", ""))), str(form.get("review", "")).strip()
+        rating, review = number(str(form.get("rating", ""))), str(form.get("review", "")).strip()
         body = {"rating": rating, "review": review or None}
         sent = await visit.send("purchases", "PUT", f"/purchases/{purchase_id}/rating", body)
         if sent.done:
-            return visit.go(_address(purchase_id) + "#rating", said="rated")
+            return visit.go(address_of("purchases", purchase_id) + "#rating", said="rated")
         return await _purchase_page(visit, purchase_id, sent, rating=rating, review=review)
 
     @router.post("/purchases/{purchase_id}/cancel")
@@ -56,7 +54,7 @@ def routes(pages: Pages) -> APIRouter:
         path = f"/purchases/{purchase_id}/cancel"
         sent = await visit.send("purchases", "POST", path, body, headers=key_header(form))
         if sent.done:
-            return visit.go(_address(purchase_id), command=sent.body["command_id"])
+            return visit.go(address_of("purchases", purchase_id), command=sent.body["command_id"])
         return await _purchase_page(visit, purchase_id, sent)
 
     return router
@@ -102,7 +100,7 @@ async def _purchase_page(
         sent.status if sent else 200,
         purchase=known,
         command=await visit.command(),
-        address=_address(id),
+        address=address_of("purchases", id),
         ratings=_RATINGS,
         rating=rating or known["rating"],
         review=known["review"] if review is None else review,
@@ -115,14 +113,3 @@ async def _purchase_page(
 
 def _options(visit: Visit, values: tuple[str, ...]) -> list[tuple[str, str]]:
     return [(value, visit.show.word(value)) for value in values]
-
-
-def _address(id: str) -> str:
-    return f"{HOME}/purchases/{quote(id, safe='')}"
-
-
-def _number(text: str) -> float | None:
-    try:
-        return float(text)
-    except ValueError:
-        return None

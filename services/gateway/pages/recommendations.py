@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Mapping
 from typing import Annotated, Any, Final
+from urllib.parse import unquote
 
 from fastapi import APIRouter, Depends, Query, Response
 
@@ -70,7 +71,7 @@ def routes(pages: Pages) -> APIRouter:
         command = next((idea["command"] for idea in ideas["items"] if idea["id"] == id), None)
         if command is None:
             return await _page(visit, sent=Sent(404, problem=visit.translations.gettext(_GONE)))
-        path = command["path"].removeprefix(_PREFIX)
+        path = unquote(command["path"].removeprefix(_PREFIX))  # `send` quotes it
         sent = await visit.send("purchases", "POST", path, command["body"], headers=key_header(form))
         return visit.go(_PAGE, command=sent.body["command_id"]) if sent.done else await _page(visit, sent=sent)
 

@@ -69,7 +69,7 @@ class Show:
 
     def number(self, value: float | Decimal, digits: int = 0) -> str:
         """A number with at most `digits` decimals, or its order of magnitude where it is beyond all measure."""
-        if abs(value) >= _TOO_LONG:
+        if abs(Decimal(value)) >= _TOO_LONG:
             return f"{value:.0E}".replace("E+", "E")
         return str(format_decimal(value, f"#,##0.{'#' * digits}" if digits else "#,##0", locale=self.locale))
 

@@ -1,17 +1,27 @@
-"""What purchases and deployments need alike."""
+"""What the pages of things need alike: their addresses, and what a form says of them."""
 
 import re
 import secrets
 from datetime import UTC, date, datetime, time
 from hashlib import sha256
-from typing import Final
+from typing import Final, Literal
+from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 from starlette.datastructures import FormData
 
+from services.gateway.pages.view import HOME
+
 _PLAIN: Final = re.compile(r"[A-Za-z0-9_-]{1,80}")
 _MOST_KEY: Final = 256
 _MOST_DIGITS: Final = 9
+
+Place = Literal["purchases", "deployments", "discover"]
+
+
+def address_of(place: Place, id: str) -> str:
+    """The address of the page of a purchase, a deployment or a product."""
+    return f"{HOME}/{place}/{quote(id, safe='')}"
 
 
 def anchor(id: str) -> str:
@@ -34,6 +44,14 @@ def whole_number(text: str) -> int | None:
     """The number that `text` is; None for anything else, and for more digits than any number here has."""
     text = text.strip()
     return int(text) if text.isdecimal() and len(text) <= _MOST_DIGITS else None
+
+
+def number(text: str) -> float | None:
+    """The number that `text` is; None for anything else."""
+    try:
+        return float(text)
+    except ValueError:
+        return None
 
 
 def web_address(text: str | None) -> str | None:

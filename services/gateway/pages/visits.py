@@ -19,10 +19,11 @@ from services.gateway.pages.assets import Assets
 from services.gateway.pages.forms import Sent
 from services.gateway.pages.view import HOME, LOGIN, Frame, View
 from services.gateway.parts import Parts
-from services.gateway.services import READ_SECONDS, Service, Services, unavailable
+from services.gateway.services import READ_SECONDS, Services, unavailable
 from services.gateway.sessions import Bearer, Cookie, Sessions
 from services.gateway.stream import Streams
 from services.gateway.tokens import Identity
+from shared.contracts.topics import Service
 from shared.plumbing.logs import get
 from shared.plumbing.problems import ProblemError, route_of
 from shared.plumbing.publish import Publisher

@@ -15,6 +15,7 @@ from shared.plumbing.problems import ProblemError
 
 Json = Any  # what a service answers
 _FACTS_A_PAGE: Final = 50
+_OTHERS: Final = "other_currencies/"
 _PLACES: Final = {"purchase": "purchases", "refund": "purchases", "rating": "purchases", "deployment": "deployments"}
 
 _VALUES: Final = {
@@ -41,13 +42,14 @@ def routes(pages: Pages) -> APIRouter:
         known = figures.named(figure)
         if known is None:
             raise ProblemError(404, "not-found", "")
+        currency = figure.removeprefix(_OTHERS) if figure.startswith(_OTHERS) else usage["currency"]
         return visit.page(
             "why.html",
             found=found,
             formula=visit.translations.gettext(known.formula),
             label=visit.translations.gettext(known.label),
-            value=figures.shown(visit.show, known.kind, found["value"], usage["currency"]),
-            currency=usage["currency"],
+            value=figures.shown(visit.show, known.kind, found["value"], currency),
+            currency=currency,
             about=_about(visit, figure, usage),
             place_of=_PLACES.get,
             value_head=next((_VALUES[step] for step in figure.split("/") if step in _VALUES), None),

@@ -27,7 +27,7 @@ from shared.plumbing.problems import ProblemError
 C = TypeVar("C", ProfileChange, PreferencesChange)
 IfMatch = Annotated[str | None, Header(alias="if-match")]
 IfNoneMatch = Annotated[str | None, Header(alias="if-none-match")]
-_NO_PROFILE = ProblemError(404, "no-profile", "There is no such profile, or it is not for you to see.")
+NO_PROFILE = ProblemError(404, "no-profile", "There is no such profile, or it is not for you to see.")
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ def routes(users: UserStore, tokens: InternalTokens, told: Callable[[], None]) -
     async def card(_email: Email, user_id: str) -> Response:
         shown = card_of(_found(await users.find_by_id(user_id)))
         if shown is None:
-            raise _NO_PROFILE
+            raise NO_PROFILE
         return Response(shown.model_dump_json(), media_type="application/json")
 
     @router.post("/exports", status_code=204)
@@ -105,7 +105,7 @@ def routes(users: UserStore, tokens: InternalTokens, told: Callable[[], None]) -
 
     async def tell(payload: UserPayload) -> None:
         if not await users.tell(payload):
-            raise _NO_PROFILE
+            raise NO_PROFILE
         told()
 
     return router
@@ -113,7 +113,7 @@ def routes(users: UserStore, tokens: InternalTokens, told: Callable[[], None]) -
 
 def _found(user: User | None) -> User:
     if user is None:
-        raise _NO_PROFILE
+        raise NO_PROFILE
     return user
 
 

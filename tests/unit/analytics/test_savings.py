@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.analytics.domain.idea_wording import reason, texts
-from services.analytics.domain.savings import Holdings, Saving, offers_by_category, savings
+from services.analytics.domain.ideas import Holdings, Saving, offers_by_category
+from services.analytics.domain.savings import savings
 from services.analytics.domain.things import Product, Purchase
 from tests.unit.analytics.things import NOW, days_ago, period, product, purchase, running
 
@@ -38,6 +39,12 @@ def test_without_one_it_is_fifteen_percent_and_says_so() -> None:
     assert (idea.kind, idea.per_year) == ("annual_billing", Decimal("18.00"))
     assert idea.reasons == ["usual_discount", "renews_monthly"]
     assert "15 % is what annual billing usually saves" in reason(idea.reasons[0], idea.params)
+
+
+def test_an_annual_price_in_another_currency_is_not_compared() -> None:
+    listed = product("p", annual_price=Decimal(100), currency="EUR")
+    [idea] = ideas(purchase("a", product_id="p", period=period()), products=[listed])
+    assert (idea.reasons[0], idea.per_year) == ("usual_discount", Decimal("18.00"))
 
 
 def test_no_annual_plan_for_the_new_the_ending_and_the_annual() -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule
 
 from services.gateway.parts import KEPT_SECONDS, MAX_AGE_SECONDS, SECTIONS, UNAVAILABLE, Cache, Part, Parts
-from services.gateway.services import Service
+from shared.contracts.topics import Service
 
 USERS = ("ada", "bob", "cid")
 SERVICES: tuple[Service, ...] = ("profile", "purchases")

@@ -9,8 +9,8 @@ from aiokafka.structs import TopicPartition
 
 from mycelium.simulator.answers import GROUP
 from mycelium.stack import carry
-from mycelium.stack.carry import Record
 from shared.contracts.topics import AUDIT, COMMANDS, IDENTITY, MARKETPLACE, SERVICES, UPDATES, dead_letters
+from shared.plumbing.publish import Record
 from tests.servers.embedded import embedded_kafka
 
 DEAD = dead_letters("activity").name

@@ -8,9 +8,10 @@ import pytest
 
 from services.analytics.advice import shown
 from services.analytics.domain.advice import recommend
+from services.analytics.domain.ideas import Holdings, offers_by_category
 from services.analytics.domain.model import Model, Neighbour
 from services.analytics.domain.recommend import Known, Shelf
-from services.analytics.domain.savings import Holdings, offers_by_category, savings
+from services.analytics.domain.savings import savings
 from services.analytics.domain.things import Product, Taste
 from services.gateway.pages.idea_words import IDEA_REASONS, IDEAS, PRODUCT_REASONS, Idea, idea_texts, reason_text
 from services.gateway.pages.languages import LANGUAGES
