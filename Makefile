@@ -7,7 +7,7 @@ UV := 0.13.9
 PARALLEL := $(if $(MONGO_URL)$(KAFKA_BOOTSTRAP_SERVERS),,-n 3 --dist loadfile --no-loadscope-reorder)
 IMAGES := activity purchases profile analytics gateway
 
-.PHONY: run test browser check format lint types mutants attack bench schemas messages pictures lock clean
+.PHONY: run test browser check format lint types mutants attack chaos bench schemas messages pictures lock clean
 .DEFAULT_GOAL := run
 
 .venv/.ready: requirements.lock pyproject.toml
@@ -44,6 +44,9 @@ mutants: .venv/.ready ## plant one bug after the other, or the one that ONLY nam
 
 attack: .venv/.ready ## the API, every consumer and every page under a longer attack than in the tests
 	@ATTACK_TIMES=20 $(BIN)/pytest -n 0 -q -s tests/attack
+
+chaos: .venv/.ready ## 200 faults over 200,000 events, and nothing may be lost or doubled; KAFKA=apache, SEED=7
+	@$(BIN)/python -m tests.chaos --faults 200 --events 200000 $(if $(KAFKA),--kafka $(KAFKA)) $(if $(SEED),--seed $(SEED))
 
 bench: .venv/.ready ## ratios against the bare libraries, in one run
 	@$(BIN)/python -m bench
