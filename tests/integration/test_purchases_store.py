@@ -36,6 +36,7 @@ from shared.contracts.purchase_views import DeploymentQuery, PurchaseQuery, Tran
 from shared.contracts.reading import AnyEvent
 from shared.contracts.views import DateRange
 from shared.contracts.wallet import WalletPoolPositionChanged, WalletTransactionPosted
+from shared.folds.facts import SETTINGS, key_of
 from shared.plumbing import mongo
 from shared.plumbing.mongo import Database
 
@@ -188,6 +189,18 @@ async def test_a_crash_between_the_facts_and_the_mark_is_made_good(
     stored = await consumer.apply(store, sealing, batch)
     assert (stored.applied, len(stored.changed)) == (0, 2)
     assert await everything(indexed, user) == before
+
+
+async def test_one_user_whose_overview_cannot_be_worked_out_holds_nobody_up(
+    indexed: Database, keys: dict[str, SecretStr]
+) -> None:
+    spoilt, other = sorted([next(_users), next(_users)])
+    for user in (spoilt, other):
+        await consumer.apply(PurchaseStore(indexed), vault(indexed, keys), [bought(user, 1, 1, "active")])
+    await indexed["settings"].insert_one({"_id": key_of(spoilt, SETTINGS), "fields": "spoilt"})
+    await Overviews(indexed).work_off()
+    assert [d["_id"] async for d in indexed["users"].find({"_id": {"$in": [spoilt, other]}, "dirty": True})] == [spoilt]
+    await indexed["settings"].delete_many({"fields": "spoilt"})
 
 
 async def test_two_that_write_at_once_lose_nothing(indexed: Database, keys: dict[str, SecretStr]) -> None:

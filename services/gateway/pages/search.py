@@ -12,6 +12,7 @@ from services.gateway.pages.things import anchor
 from services.gateway.pages.visits import Pages, Visit
 
 _SHOWN: Final = 5
+_LONGEST: Final = 200  # as the field has it; the rest of a longer one is not looked for
 
 
 def routes(pages: Pages) -> APIRouter:
@@ -21,7 +22,7 @@ def routes(pages: Pages) -> APIRouter:
 
     @router.get("/search")
     async def search(visit: Visiting, q: str = "") -> Response:
-        words = q.strip()
+        words = q.strip()[:_LONGEST]
         if not words:
             return visit.page("search.html", words="")
         query = {"q": words, "limit": _SHOWN}
