@@ -221,7 +221,7 @@ class Consumer:
         if (kafka := self._kafka) is None or self._fault:
             return False
         idle = not kafka.assignment() or (not moved and bool(await self.lag()))
-        return idle
+        return idle and await _answers(kafka)
 
     async def trouble(self) -> str | None:
         """Why this member cannot do its work right now, in plain words; None if it can."""

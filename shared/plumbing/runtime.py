@@ -84,7 +84,7 @@ class Runtime:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._stopping.wait())
                 for job in self._jobs:
-                    group.create_task(job.run())
+                    group.create_task(_until_told(job))
         except Exception as error:  # noqa: BLE001  (kept: it decides how the process ends)
             self.failure = error
             _log.error("process_ends", exc_info=error)
@@ -100,3 +100,18 @@ class Runtime:
                 await set_within(self._stopping, _RETRY_SECONDS)
             else:
                 return
+
+
+async def _until_told(job: Job) -> None:
+    """A job that ends as if it had been cancelled, though nobody did that, would end without anybody's noticing."""
+    try:
+        await job.run()
+    except asyncio.CancelledError as error:
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            raise
+        _log.error("job_cancelled", job=type(job).__name__, exc_info=error)
+        raise RuntimeError("a job was cancelled by something that it waited for") from error
+    except Exception as error:
+        _log.error("job_failed", job=type(job).__name__, exc_info=error)
+        raise

@@ -12,7 +12,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from hashlib import sha256
 from pathlib import Path
@@ -30,24 +30,29 @@ _LARGEST_RECORD = 20 * 1024 * 1024
 @asynccontextmanager
 async def apache_kafka(folder: Path) -> AsyncIterator[str]:
     """The address of a broker that has the contract's topics; its files and its log are in `folder`."""
-    java, jars = _tool("java"), await asyncio.to_thread(_jars)
-    port, controller_port = free_ports(2)
-    properties = folder / "server.properties"
-    properties.write_text(_properties(port, controller_port, folder / "data"))
-    run = (java, "-Xms256m", "-Xmx512m", "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn", "-cp", f"{jars}/*")
-    formatting = (*run, "kafka.tools.StorageTool", "format", "--cluster-id", _CLUSTER, "--config", str(properties))
-    await asyncio.to_thread(subprocess.run, formatting, check=True, stdout=subprocess.DEVNULL)
+    (port,) = free_ports(1)
 
     async def prepare(pid: int) -> None:
         await until_it_listens(pid, port)
         await ensure_topics(f"{LOOPBACK}:{port}")
 
-    broker = Program("apache-kafka", (*run, "kafka.Kafka", str(properties)), {"PATH": os.defpath}, prepare)
+    broker = await program(folder, port, port, prepare)
     async with kept(broker, folder):
         yield f"{LOOPBACK}:{port}"
 
 
-def _properties(port: int, controller_port: int, data: Path) -> str:
+async def program(folder: Path, port: int, advertised: int, prepare: Callable[[int], Awaitable[None]]) -> Program:
+    """A broker with an empty log in `folder`, which its clients know by the port `advertised`; `prepare` as it says."""
+    java, jars = _tool("java"), await asyncio.to_thread(_jars)
+    properties = folder / "server.properties"
+    properties.write_text(_properties(port, advertised, free_ports(1, but=(port, advertised))[0], folder / "data"))
+    run = (java, "-Xms256m", "-Xmx512m", "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn", "-cp", f"{jars}/*")
+    formatting = (*run, "kafka.tools.StorageTool", "format", "--cluster-id", _CLUSTER, "--config", str(properties))
+    await asyncio.to_thread(subprocess.run, formatting, check=True, stdout=subprocess.DEVNULL)
+    return Program("apache-kafka", (*run, "kafka.Kafka", str(properties)), {"PATH": os.defpath}, prepare)
+
+
+def _properties(port: int, advertised: int, controller_port: int, data: Path) -> str:
     """Tests join groups with short session timeouts, and publish records that are too large on purpose."""
     return f"""
 node.id=1
@@ -55,7 +60,7 @@ process.roles=broker,controller
 controller.quorum.voters=1@{LOOPBACK}:{controller_port}
 controller.listener.names=CONTROLLER
 listeners=PLAINTEXT://{LOOPBACK}:{port},CONTROLLER://{LOOPBACK}:{controller_port}
-advertised.listeners=PLAINTEXT://{LOOPBACK}:{port}
+advertised.listeners=PLAINTEXT://{LOOPBACK}:{advertised}
 listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
 log.dirs={data}
 auto.create.topics.enable=false
