@@ -2,9 +2,9 @@
 PYTHON ?= python3
 BIN := .venv/bin
 UV := 0.13.9
-# Each worker starts servers of its own, and waits for them a third of its time; those that the environment names are
-# for one run alone. In the order of the folders: the long files are not left for the end.
-PARALLEL := $(if $(MONGO_URL)$(KAFKA_BOOTSTRAP_SERVERS),,-n 3 --dist loadfile --no-loadscope-reorder)
+# Each worker starts servers of its own; those that the environment names are for one run alone. In the order of the
+# folders: the long files are not left for the end.
+PARALLEL := $(if $(MONGO_URL)$(KAFKA_BOOTSTRAP_SERVERS),,-n auto --maxprocesses=4 --dist loadfile --no-loadscope-reorder)
 IMAGES := activity purchases profile analytics gateway
 
 .PHONY: run test browser check format lint types mutants attack chaos bench schemas messages pictures lock clean

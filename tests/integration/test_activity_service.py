@@ -258,9 +258,15 @@ async def test_a_cursor_of_another_user_is_refused(activity_service: Running, re
 
 
 async def test_a_timeline_holds_the_newest_thousand(activity_service: Running, user: str) -> None:
-    events = [login(user, minutes) for minutes in range(1_100)]
+    events = [login(user, minutes) for minutes in reversed(range(1_100))]
     await activity_service.publish(IDENTITY, *events)
-    await eventually(lambda: is_at_rest(activity_service))
+
+    async def holds_the_newest() -> bool:
+        (newest,) = await items(activity_service, user, limit=1) or [{"timestamp": ""}]
+        return str(newest["timestamp"]) == ago(0).isoformat().replace("+00:00", "Z")
+
+    await eventually(holds_the_newest, timeout=60)
+    await eventually(lambda: is_at_rest(activity_service), timeout=60)
     everything = await walked(activity_service, user, 200)
     assert len(everything) == len(set(everything)) == 1_000
 

@@ -85,7 +85,7 @@ async def test_to_stop_does_not_wait_until_it_is_learnt(database: Database, mong
     silent = "mongodb://127.0.0.1:9/?serverSelectionTimeoutMS=60000"
     async with learning(Learning(database, silent, 0.1)) as stop:
         await eventually(lambda: has(database, "learning", {"until": {"$exists": True}}), what="it is being tried")
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             await stop()
 
 

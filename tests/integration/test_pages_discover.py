@@ -35,7 +35,7 @@ async def ada(whole: Site, analytics_service: Running) -> User:
     async with browsing(whole, user) as browser:
 
         async def is_known() -> bool:
-            product, offered = await browser.get(f"{HOME}/discover/zebra"), await names(browser, "?q=")
+            product, offered = await browser.get(f"{HOME}/discover/zebra"), await names(browser, "?category=stripes")
             return {"Okapi Index", "Zebra Backup"} <= {*offered} and "Bought on" in product.root.text
 
         await eventually(is_known, timeout=60, what="the offers and the purchase are known")

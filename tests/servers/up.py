@@ -50,8 +50,8 @@ class Up:
         assert "Mycelium is up" in self.screen, self.screen
 
     async def ends(self) -> int:
-        """The exit code, waited for as long as an end may take."""
-        async with asyncio.timeout(STOP_SECONDS):
+        """The exit code, waited for as long as a busy machine may take."""
+        async with asyncio.timeout(START_SECONDS):
             return await self.process.wait()
 
     async def stop(self) -> int:
