@@ -11,8 +11,6 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from pymongo.errors import PyMongoError
-
 from services.analytics.domain import conditions
 from services.analytics.domain.months import zone_of
 from services.analytics.domain.notices import WINDOW, Notice, errors, failings, notice
@@ -28,12 +26,11 @@ from shared.folds.facts import key_of
 from shared.folds.purchase import money
 from shared.folds.state import members, value
 from shared.plumbing.erasure import Erasure
-from shared.plumbing.logs import get
+from shared.plumbing.marks import is_done
 from shared.plumbing.mongo import Database, Document
 from shared.plumbing.problems import ProblemError
 from shared.plumbing.publish import Publisher
 
-_log = get(__name__)
 PAUSE: Final = timedelta(seconds=10)
 _LONGEST_WITHOUT_PAUSE: Final = timedelta(minutes=10)
 _WEIGHED_ANYHOW_AFTER: Final = timedelta(hours=6)
@@ -70,18 +67,8 @@ class Noticing:
             for waits, weighs in (({"news": True}, False), ({"weigh_at": {"$lte": datetime.now(UTC)}}, True)):
                 marked = self._users.find({**waits, "_id": {"$nin": failed}}, {"_id": 1}).limit(_AT_ONCE)
                 found = [each["_id"] for each in await marked.to_list(None)]
-                failed += [user for user in found if not await self._looked_at(user, weighs=weighs)]
+                failed += [u for u in found if not await is_done(self.look_at(u, weighs=weighs), "noticing_failed")]
                 more |= len(found) == _AT_ONCE
-
-    async def _looked_at(self, user: str, *, weighs: bool) -> bool:
-        try:
-            await self.look_at(user, weighs=weighs)
-        except PyMongoError:
-            raise
-        except Exception as error:  # noqa: BLE001  (logged: it is a fault of ours, or Kafka is away)
-            _log.error("noticing_failed", exc_info=error)
-            return False
-        return True
 
     async def look_at(self, user: str, *, weighs: bool) -> None:
         """Looks at one user, and tells the gateways if that changed anything; `weighs`: also at how things stand."""

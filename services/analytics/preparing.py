@@ -11,16 +11,13 @@ from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from pymongo.errors import PyMongoError
-
 from services.analytics.advice import Advice
 from services.analytics.outlook import Outlook
 from services.analytics.reckoning import Reckoning
-from shared.plumbing.logs import get
+from shared.plumbing.marks import is_done
 from shared.plumbing.mongo import Database, Document
 from shared.plumbing.publish import Publisher
 
-_log = get(__name__)
 _PAUSE: Final = timedelta(seconds=8)  # and what looks for something to do comes every two
 
 
@@ -42,12 +39,7 @@ class Preparing:
         changed = {"$expr": {"$ne": ["$ready.version", "$version"]}, "ready.at": {"$lt": now - _PAUSE}}
         behind = {"many": True, "$or": [{"ready.hour": {"$ne": _hour(now)}}, changed]}
         for known in await self._users.find(behind, {"_id": 1}).to_list(None):
-            try:
-                await self.prepare(known["_id"])
-            except PyMongoError:
-                raise
-            except Exception as error:  # noqa: BLE001  (logged: it is a fault of ours, or Kafka is away)
-                _log.error("preparing_failed", exc_info=error)
+            await is_done(self.prepare(known["_id"]), "preparing_failed")
 
     async def prepare(self, user: str) -> None:
         """Makes it ready for a user, and tells the gateways if it is not what it was."""

@@ -12,8 +12,6 @@ from decimal import Decimal
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from pymongo.errors import PyMongoError
-
 from services.analytics.documents import (
     BARE,
     bare_purchase_of,
@@ -33,13 +31,12 @@ from shared.contracts.times import as_time, microseconds
 from shared.folds import deployment, purchase
 from shared.folds.facts import SETTINGS, key_of
 from shared.folds.state import members, value
-from shared.plumbing.logs import get
+from shared.plumbing.marks import work_off
 from shared.plumbing.mongo import Database, Document
 
-_log = get(__name__)
 UPTIME_WINDOW: Final = timedelta(days=30)
 _MOST_FAILURES: Final = 500
-_TRIES, _AT_ONCE = 5, 100
+_TRIES: Final = 5
 MANY: Final = 200  # more purchases than that, and what is made of all of them is made before somebody asks
 _UNREAD: Final = {"ready": 0, "insights": 0}  # large, and nothing here is made of it
 _DETAILS, _RATING = "fields.details.3", "fields.rating.3.rating"  # a field is its stamp, three parts, and its value
@@ -82,26 +79,8 @@ class Reckoning:
         return known if known and _is_ready(known) else {**known, **await self.of(user)}
 
     async def work_off(self) -> None:
-        """Works off the marks, a bounded number at a time, until there are none. Raises PyMongoError.
-
-        Somebody whose figures cannot be worked out keeps the mark, and nobody else waits for that.
-        """
-        failed: list[str] = []
-        while marked := await self._marked(failed):
-            for known in marked:
-                try:
-                    await self._work_out_once(known)
-                except PyMongoError:
-                    raise
-                except Exception as error:  # noqa: BLE001  (logged: it is a fault of ours)
-                    failed.append(known["_id"])
-                    _log.error("reckoning_failed", exc_info=error)
-            if len(marked) < _AT_ONCE:
-                return
-
-    async def _marked(self, failed: list[str]) -> list[Document]:
-        wanted = {"dirty": True, "_id": {"$nin": failed}}
-        return await self._users.find(wanted, _UNREAD).limit(_AT_ONCE).to_list(None)
+        """Works off the marks until there are none. Raises PyMongoError."""
+        await work_off(self._users, _UNREAD, self._work_out_once, "reckoning_failed")
 
     async def purchases_in(self, user: str, start: datetime, end: datetime) -> list[Purchase]:
         """The user's purchases of [start, end), oldest first, each with what was paid back of it."""

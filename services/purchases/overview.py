@@ -9,8 +9,6 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from pymongo.errors import PyMongoError
-
 from services.purchases.domain.settings import Months, months_at, zone_of
 from services.purchases.tags import EVERYTHING, tag
 from services.purchases.views import UPTIME_WINDOW, deployment_view
@@ -20,15 +18,13 @@ from shared.folds.facts import SETTINGS, key_of
 from shared.folds.ported import is_imported
 from shared.folds.purchase import money
 from shared.folds.state import members, value
-from shared.plumbing.logs import get
+from shared.plumbing.marks import work_off
 from shared.plumbing.mongo import Database, Document
 
 _MOST_FAILURES = 500
 _SHOWN = 12  # active deployments in the overview; `active_deployments_count` says how many there are
 _COUNTED = 1_000
 _TRIES = 5
-_AT_ONCE = 200
-_log = get(__name__)
 
 
 class Overviews:
@@ -52,25 +48,8 @@ class Overviews:
         return known
 
     async def work_off(self) -> None:
-        """Works off the marks, a bounded number at a time, until there are none. Raises PyMongoError.
-
-        Somebody whose overview cannot be worked out keeps the mark, and nobody else waits for that.
-        """
-        failed: list[str] = []
-        while marked := await self._marked(failed):
-            for known in marked:
-                try:
-                    await self._work_out(known)
-                except PyMongoError:
-                    raise
-                except Exception as error:  # noqa: BLE001  (logged: it is a fault of ours)
-                    failed.append(known["_id"])
-                    _log.error("overview_failed", exc_info=error)
-            if len(marked) < _AT_ONCE:
-                return
-
-    async def _marked(self, failed: list[str]) -> list[Document]:
-        return await self._users.find({"dirty": True, "_id": {"$nin": failed}}).limit(_AT_ONCE).to_list(None)
+        """Works off the marks until there are none. Raises PyMongoError."""
+        await work_off(self._users, None, self._work_out, "overview_failed")
 
     async def _work_out(self, known: Document) -> Document:
         """Stores what follows from the facts, unless the user was marked again meanwhile: then the mark stays."""
