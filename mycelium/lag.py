@@ -19,6 +19,7 @@ from rich.table import Table
 
 from mycelium.brokers import DATA_DIR, DataDirOption, KafkaOption, brokers
 from shared.contracts.topics import EVENT_TOPICS, SERVICES
+from shared.plumbing.consumers import stop
 from shared.plumbing.scan import partitions_of
 
 _POLL_MS = 100
@@ -114,7 +115,7 @@ async def _of_service(address: str, service: str) -> list[Lag]:
             Lag(service, p.topic, p.partition, start[p], consumer.highwater(p) or 0, oldest.get(p)) for p in partitions
         ]
     finally:
-        await consumer.stop()
+        await stop(consumer)
 
 
 async def _next_records(

@@ -16,6 +16,7 @@ from aiokafka.structs import TopicPartition
 
 from mycelium.simulator.answers import GROUP as MARKETPLACE_GROUP
 from shared.contracts.topics import AUDIT, COMMANDS, EVENT_TOPICS, SERVICES, dead_letters
+from shared.plumbing.consumers import stop
 from shared.plumbing.publish import Outgoing, Publisher, Record
 from shared.plumbing.scan import is_through, partitions_of
 from shared.plumbing.settings import KafkaSettings
@@ -84,7 +85,7 @@ async def _committed(
         consumer.assign(list(partitions))  # asks the group without joining it
         return {partition: await consumer.committed(partition) or 0 for partition in partitions}
     finally:
-        await consumer.stop()
+        await stop(consumer)
 
 
 async def _read(bootstrap_servers: str, start: dict[TopicPartition, int]) -> list[Record]:
@@ -100,7 +101,7 @@ async def _read(bootstrap_servers: str, start: dict[TopicPartition, int]) -> lis
                 records += fetched
         return records
     finally:
-        await consumer.stop()
+        await stop(consumer)
 
 
 def _line(record: Record) -> bytes:

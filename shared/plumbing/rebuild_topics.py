@@ -10,6 +10,7 @@ from aiokafka.structs import TopicPartition
 
 from shared.contracts.times import microseconds
 from shared.contracts.topics import Topic
+from shared.plumbing.consumers import stop
 from shared.plumbing.publish import Record
 from shared.plumbing.scan import partitions_of
 
@@ -64,7 +65,7 @@ class Topics:
                 consumer.seek(partition, offset)
             yield consumer
         finally:
-            await consumer.stop()
+            await stop(consumer)
 
     async def beginnings(self) -> dict[TopicPartition, Beginning]:
         """The first record of each partition."""

@@ -6,6 +6,7 @@ from aiokafka import AIOKafkaConsumer
 from aiokafka.structs import TopicPartition
 
 from shared.contracts.topics import Topic
+from shared.plumbing.consumers import stop
 from shared.plumbing.publish import Record
 
 Ends = dict[TopicPartition, int]
@@ -35,7 +36,7 @@ async def scan(
                 yield records
         ends.update({partition: await consumer.position(partition) for partition in partitions} | ends)
     finally:
-        await consumer.stop()
+        await stop(consumer)
 
 
 def partitions_of(topics: Iterable[Topic]) -> list[TopicPartition]:
