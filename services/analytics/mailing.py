@@ -19,7 +19,7 @@ from pymongo import DESCENDING
 
 from services.analytics.notifications import view_of, wanted_kinds
 from services.analytics.settings import Mail
-from shared.contracts.notification_views import Notification
+from shared.contracts.notification_views import Notification, NotificationKind
 from shared.contracts.times import microseconds
 from shared.folds.facts import SETTINGS, key_of
 from shared.folds.state import value
@@ -51,8 +51,11 @@ class Mailing:
         Who wants no mail keeps what waits, too, so only those count who get one.
         """
         now, mails = datetime.now(UTC), 0
-        for user in await self._notifications.distinct("user", self._ripe(now)):
-            if kinds := await self._wanted(user):
+        users = await self._notifications.distinct("user", self._ripe(now))
+        of = {"_id": {"$in": [key_of(user, SETTINGS) for user in users]}}
+        settings = {said["_id"]: said async for said in self._settings.find(of)}
+        for user in users:
+            if kinds := _wanted(settings.get(key_of(user, SETTINGS))):
                 mails += await self._send_to(user, kinds, now)
             if mails == _MOST_MAILS:
                 return
@@ -96,15 +99,15 @@ class Mailing:
             return "refused" if lasting else "waits"
         return "sent"
 
-    async def _wanted(self, user: str) -> list[str]:
-        """The kinds that the user wants mails of."""
-        settings = await self._settings.find_one({"_id": key_of(user, SETTINGS)})
-        wants = value(settings or {"fields": {}}, "email_notifications", default=True) is True
-        return [*wanted_kinds(settings)] if wants else []
-
     def _ripe(self, now: datetime) -> Document:
         """What waits, and has waited long enough for more to come."""
         return {"$and": [_waiting(now), {"made": {"$lte": now - self._gathered_for}}]}
+
+
+def _wanted(settings: Document | None) -> list[NotificationKind]:
+    """The kinds that the user of these settings wants mails of."""
+    wants = value(settings or {"fields": {}}, "email_notifications", default=True) is True
+    return wanted_kinds(settings) if wants else []
 
 
 def _waiting(now: datetime) -> Document:
