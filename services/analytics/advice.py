@@ -12,7 +12,7 @@ from typing import Any
 
 import orjson
 
-from services.analytics.domain.idea_wording import reason, texts
+from services.analytics.domain.idea_wording import texts
 from services.analytics.domain.ideas import Holdings, Saving
 from services.analytics.domain.months import OWN_CURRENCY
 from services.analytics.domain.savings import savings
@@ -89,7 +89,8 @@ def _dismissed(known: Mapping[str, Any]) -> set[str]:
 
 def shown(idea: Saving) -> Record:
     """`SpendingRecommendation` as JSON."""
-    command, (title, description) = idea.command, texts(idea.kind, idea.params)
+    command = idea.command
+    title, description, reasons = texts(idea.kind, idea.reasons, idea.params)
     return {
         "id": idea.id,
         "type_": idea.kind,
@@ -99,7 +100,7 @@ def shown(idea: Saving) -> Record:
         "currency": OWN_CURRENCY,
         "confidence": idea.confidence,
         "effort": idea.effort,
-        "reasons": [reason(code, idea.params) for code in idea.reasons],
+        "reasons": reasons,
         "evidence": list(idea.evidence),
         "command": command and {"method": command.method, "path": command.path, "body": dict(command.body)},
         "reason_codes": list(idea.reasons),

@@ -4,7 +4,7 @@ Texts are filled with the idea's params, all of which are strings: money is a de
 RFC 3339.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -56,17 +56,9 @@ _REASONS: Final[Mapping[IdeaReason, str]] = {
 }
 
 
-def texts(kind: IdeaKind, params: Mapping[str, str]) -> tuple[str, str]:
-    """The title and the description."""
-    values = _values(params)
+def texts(kind: IdeaKind, reasons: Sequence[IdeaReason], params: Mapping[str, str]) -> tuple[str, str, list[str]]:
+    """The title, the description, and the reasons."""
+    values = {name: datetime.fromisoformat(value) if name in _TIMES else value for name, value in params.items()}
     title, description = _WORDS[kind]
-    return title.format_map(values), description.format_map(values)
-
-
-def reason(code: IdeaReason, params: Mapping[str, str]) -> str:
-    """One reason."""
-    return _REASONS[code].format_map(_values(params))
-
-
-def _values(params: Mapping[str, str]) -> dict[str, str | datetime]:
-    return {name: datetime.fromisoformat(value) if name in _TIMES else value for name, value in params.items()}
+    said = [_REASONS[code].format_map(values) for code in reasons]
+    return title.format_map(values), description.format_map(values), said

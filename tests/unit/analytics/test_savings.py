@@ -6,7 +6,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.analytics.domain.idea_wording import reason, texts
+from services.analytics.domain.idea_wording import texts
 from services.analytics.domain.ideas import Holdings, Saving, offers_by_category
 from services.analytics.domain.savings import savings
 from services.analytics.domain.things import Product, Purchase
@@ -38,7 +38,7 @@ def test_without_one_it_is_fifteen_percent_and_says_so() -> None:
     [idea] = ideas(purchase("a"))
     assert (idea.kind, idea.per_year) == ("annual_billing", Decimal("18.00"))
     assert idea.reasons == ["usual_discount", "renews_monthly"]
-    assert "15 % is what annual billing usually saves" in reason(idea.reasons[0], idea.params)
+    assert "15 % is what annual billing usually saves" in texts(idea.kind, idea.reasons, idea.params)[2][0]
 
 
 def test_an_annual_price_in_another_currency_is_not_compared() -> None:
@@ -107,11 +107,11 @@ def test_what_is_called_the_same_at_another_provider_is_preferred_to_what_is_che
 def test_a_renewal_of_something_unused() -> None:
     [idea] = ideas(purchase("a", period=period(0.5)))
     assert (idea.kind, idea.per_year) == ("unused_renewal", Decimal("120.00"))
-    assert texts(idea.kind, idea.params) == (
+    assert texts(idea.kind, idea.reasons, idea.params) == (
         "Let Product a end",
         "It renews on 05 July and you hardly use it.",
+        ["0.5 hours used since 07 March 2026."],
     )
-    assert [reason(code, idea.params) for code in idea.reasons] == ["0.5 hours used since 07 March 2026."]
     assert [i.kind for i in ideas(purchase("a", period=period(0.5, billed_in=100)))] == ["annual_billing"]
 
 
