@@ -1,7 +1,8 @@
 """Tracing: following an event from its publisher through topics and services to the browser. Off unless configured.
 
-While it is off, which is the default, nothing of OpenTelemetry is imported, and every call here returns at once. It is
-one for the process, as metrics and logs are. What a trace shows, and how to switch it on: docs/tracing.md.
+While it is off, which is the default, neither OpenTelemetry's SDK nor its exporter is imported (FastAPI imports its
+API), and every call here returns at once. It is one for the process, as metrics and logs are. What a trace shows, and
+how to switch it on: docs/tracing.md.
 """
 
 from collections.abc import Mapping, Sequence
