@@ -102,10 +102,10 @@ class ExplainQuery(BaseModel):
     figure: Annotated[str, Field(min_length=1, max_length=200)]
 
 
-class Evidence(BaseModel):
+class Fact(BaseModel):
     """One thing behind a figure, what it adds to it (an `amount` in its `currency`), and the events that say so."""
 
-    kind: Literal["purchase", "refund", "deployment", "rating", "session", "activity"]
+    kind: Literal["purchase", "deployment", "activity"]
     id: str
     label: str
     amount: str | None = None
@@ -121,7 +121,7 @@ class Explanation(BaseModel):
     figure: str
     value: Any
     formula: str
-    facts: list[Evidence]
+    facts: list[Fact]
     total_facts: int
 
 

@@ -93,10 +93,7 @@ class StatusMove(BaseModel):
 
 
 class DeploymentInfo(BaseModel):
-    """A deployment. `uptime_percentage` is that of the last 30 days, null if it was not to be up in them.
-
-    `access_credentials` is null here: they are in the answer of the reveal endpoint only.
-    """
+    """A deployment. `uptime_percentage` is that of the last 30 days, null if it was not to be up in them."""
 
     deployment_id: str
     purchase_id: str
