@@ -36,7 +36,7 @@ def _shown(report: Report) -> str:
     return "\n".join(
         [
             f"seed {report.seed}, {report.kafka} broker, {timedelta(seconds=round(report.seconds))}",
-            f"{report.faults.total():4d}  faults in {len(report.recoveries)} episodes",
+            f"{report.faults.total():4d}  faults of the {report.planned} planned, in {len(report.recoveries)} episodes",
             *(f"  {line}" for line in lines),
             f"{report.records:,} records of {report.users} users, {report.hostile:,} of them hostile; "
             f"{report.again:,} published again",

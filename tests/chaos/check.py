@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
@@ -110,13 +110,11 @@ async def _wrong_of_wallet(viewer: Viewer, truth: Truth) -> list[str]:
     pools = {
         p["pool_id"]: Decimal(p["current_value"]) for p in (await viewer.get("purchases", "/wallet/pools"))["items"]
     }
-    # without a transaction there is no wallet to have a balance
-    shown = (wallet["balance"] and Decimal(wallet["balance"]), wallet["sequence_gaps"], wallet["difference"])
+    whole = {"balance": truth.balance, "sequence_gaps": [], "difference": None}
+    shown = {name: wallet[name] for name in whole} | {"balance": Decimal(wallet["balance"])}
     return [
         *_differences("ledger", told, ledger),
-        *_differences(
-            "wallet", {"balance": (truth.balance if truth.ledger else wallet["balance"], [], None)}, {"balance": shown}
-        ),
+        *_differences("wallet", whole, shown),
         *_differences("pools", truth.pools, pools),
     ]
 
@@ -148,11 +146,9 @@ def _usage_shown(usage: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _differences(
-    where: str, expected: Mapping[Any, Any], shown: Mapping[Any, Any], only: Collection[Any] | None = None
-) -> list[str]:
-    """A sentence, if there is any difference (in the keys `only`), that counts them and tells of the first."""
-    keys = [key for key in only or {**expected, **shown} if expected.get(key) != shown.get(key)]
+def _differences(where: str, expected: Mapping[Any, Any], shown: Mapping[Any, Any]) -> list[str]:
+    """A sentence, if there is any difference, that counts them and tells of the first."""
+    keys = [key for key in {**expected, **shown} if expected.get(key) != shown.get(key)]
     first = "; ".join(f"{key}: {shown.get(key)} instead of {expected.get(key)}" for key in keys[:_SHOWN])
     return [f"{where}: {len(keys)} of {len(expected)} differ: {first}"] if keys else []
 

@@ -1,6 +1,7 @@
 """Doing a fault to the plant, and undoing it."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from signal import SIGCONT, SIGKILL, SIGSTOP, SIGTERM
 from typing import Final
@@ -13,10 +14,14 @@ _DELAY_SECONDS: Final = (0.05, 0.4)  # of each direction: a bad network, or one 
 
 
 class Faults:
-    """Does faults to `plant`. `before_it_forgets` is awaited when a broker that forgets is about to be killed."""
+    """Does faults to `plant`, and counts them in `held` by kind, but for those that found their process away already.
+
+    `before_it_forgets` is awaited when a broker that forgets is about to be killed.
+    """
 
     def __init__(self, plant: Plant, before_it_forgets: Callable[[], Awaitable[None]]) -> None:
         self._plant, self._before_it_forgets = plant, before_it_forgets
+        self.held: Counter[str] = Counter()
 
     async def hold(self, episode: Episode) -> None:
         """All faults of an episode, each done and undone at its time."""
@@ -26,36 +31,41 @@ class Faults:
 
     async def _at_its_time(self, fault: Fault) -> None:
         await asyncio.sleep(fault.after)
-        await self._do(fault)
+        was_done = await self._do(fault)  # first: others are counted meanwhile
+        self.held[fault.kind] += was_done
 
-    async def _do(self, fault: Fault) -> None:
+    async def _do(self, fault: Fault) -> bool:
+        """Whether there was anybody to do it to."""
         plant = self._plant
         match fault.kind:
             case "service killed":
-                plant.signal(fault.target, SIGKILL)
+                return plant.signal(fault.target, SIGKILL)
             case "service killed while it writes":
-                plant.mongo.delay(_DELAY_SECONDS[True])
+                plant.mongo.delay(max(_DELAY_SECONDS))
                 await asyncio.sleep(fault.hold)
-                plant.signal(fault.target, SIGKILL)
+                was_there = plant.signal(fault.target, SIGKILL)
                 await plant.mongo.mend()
+                return was_there
             case "service told to end":
-                plant.signal(fault.target, SIGTERM)
+                return plant.signal(fault.target, SIGTERM)
             case "service paused":
-                plant.signal(fault.target, SIGSTOP)
+                was_there = plant.signal(fault.target, SIGSTOP)
                 await asyncio.sleep(fault.hold)
                 plant.signal(fault.target, SIGCONT)
+                return was_there
             case "replica started":
                 plant.start_replica(fault.target)
             case "replica taken away":
                 await plant.take_away(fault.target, hard=fault.hard)
             case "database killed":
-                plant.signal("mongod", SIGKILL)
+                return plant.signal("mongod", SIGKILL)
             case "broker killed":
                 if plant.forgets:
                     await self._before_it_forgets()
-                plant.signal("kafka", SIGKILL)
+                return plant.signal("kafka", SIGKILL)
             case _:
                 await _disturb(plant.kafka if fault.target == "kafka" else plant.mongo, fault)
+        return True
 
 
 async def _disturb(proxy: Proxy, fault: Fault) -> None:

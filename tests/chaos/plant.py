@@ -117,14 +117,17 @@ class Plant:
             keeper.kill()
         await keeper.stop(_GRACE_SECONDS)
 
-    def signal(self, name: str, number: signal.Signals) -> None:
-        """Sends a signal to a process, if it is there; one that ends it is followed by a new start."""
+    def signal(self, name: str, number: signal.Signals) -> bool:
+        """Sends a signal to a process; whether it was there. One that ends it is followed by a new start."""
         pid = self.keepers[name].pid if name in self.keepers else None
         if pid is None:
-            return
-        with suppress(ProcessLookupError):
+            return False
+        try:
             os.kill(pid, number)
-            self._asked[name] += number in (signal.SIGKILL, signal.SIGTERM)
+        except ProcessLookupError:
+            return False
+        self._asked[name] += number in (signal.SIGKILL, signal.SIGTERM)
+        return True
 
     async def all_are_ready(self) -> bool:
         """Whether every process of ours says so. Raises AssertionError with what the others say."""

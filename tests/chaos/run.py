@@ -37,11 +37,15 @@ _SNAPSHOT_SECONDS: Final = 60.0
 
 @dataclass
 class Report:
-    """What a run held. Times in seconds; `ended` are the processes that ended without being asked to."""
+    """What a run held. Times in seconds; `ended` are the processes that ended without being asked to.
+
+    `planned` faults were to be done, `faults` are those that were, by kind; the others found their process away.
+    """
 
     seed: int
     kafka: Broker
-    faults: Counter[str]
+    planned: int
+    faults: Counter[str] = field(default_factory=Counter)
     records: int = 0
     users: int = 0
     hostile: int = 0
@@ -57,7 +61,7 @@ async def run(seed: int, faults: int, events: int, kafka: Broker, folder: Path, 
     """Runs it in `folder`. What is wrong at the end is in the report; raises AssertionError if there is no end."""
     episodes = schedule(seed, faults)
     whole = load(seed, events, _DASHBOARD_USER)
-    report = Report(seed, kafka, Counter(fault.kind for episode in episodes for fault in episode))
+    report = Report(seed, kafka, faults)
     report.records, report.users, report.hostile = len(whole.records), len(whole.truths), len(whole.bad)
     say(f"{report.records:,} records of {report.users} users, {report.hostile} of them hostile")
     began = time.monotonic()
@@ -71,10 +75,11 @@ async def run(seed: int, faults: int, events: int, kafka: Broker, folder: Path, 
             publishing.cancel()
         say("all is stored; comparing")
         report.wrong = [*await _wrong_of_users(plant, whole, token), *wrong_of_letters(going.snapshots, whole.bad)]
-    report.again, report.ended = going.publishing.again, plant.ended
+    report.faults, report.again, report.ended = going.faults.held, going.publishing.again, plant.ended
     report.letters = Counter({service: len(each) for service, each in going.snapshots[-1].letters.items()})
     report.seconds = time.monotonic() - began
-    report.wrong += [leak for leak in find_leaks(folder / "data" / "logs", [_PASSWORD]) if _DATABASE_LOG not in leak]
+    leaks = find_leaks(plant.data.logs, [_PASSWORD, *plant.data.secrets().values()])
+    report.wrong += [leak for leak in leaks if _DATABASE_LOG not in leak]
     return report
 
 
@@ -84,7 +89,7 @@ class _Run:
     def __init__(self, plant: Plant, whole: Load, say: Say) -> None:
         self._plant, self._whole, self._say = plant, whole, say
         self.publishing = Publishing(plant.addresses.kafka, whole.records, idempotence=not plant.forgets)
-        self._faults = Faults(plant, self._before_it_forgets)
+        self.faults = Faults(plant, self._before_it_forgets)
         self.snapshots = list[Snapshot]()
         plant.broker_is_gone, plant.broker_is_there = self._broker_is_gone, self.publishing.broker_is_there
         self.publishing.broker_is_there()
@@ -94,7 +99,7 @@ class _Run:
         recoveries = list[float]()
         for number, episode in enumerate(episodes, 1):
             part = len(self._whole.records) * number // len(episodes)
-            await asyncio.gather(self._faults.hold(episode), self._publishes_meanwhile(part, episode))
+            await asyncio.gather(self.faults.hold(episode), self._publishes_meanwhile(part, episode))
             recoveries.append(await self._plant.recovered())
             what = ", ".join(f"{fault.kind} ({fault.target})" for fault in episode)
             done = f"{len(self.publishing.acknowledged):,} records"

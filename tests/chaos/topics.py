@@ -1,18 +1,18 @@
 """What is on the topics, read beside everybody else: where the groups are, and what became of the hostile records."""
 
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from aiokafka import AIOKafkaConsumer
-from aiokafka.structs import ConsumerRecord, TopicPartition
+from aiokafka.structs import TopicPartition
 
-from shared.contracts.topics import EVENT_TOPICS, SERVICES, Topic, dead_letters
+from shared.contracts.topics import EVENT_TOPICS, SERVICES, dead_letters
 from shared.plumbing import consumers
+from shared.plumbing.publish import Record
+from shared.plumbing.scan import partitions_of, scan
 from tests.chaos.load import Outgoing
 
-Record = ConsumerRecord[bytes, bytes]
-_POLL_MS: Final = 100
 _REQUEST_MS: Final = 10_000
 _ADDED: Final = 7  # headers that a dead letter has besides those of the record
 
@@ -63,10 +63,14 @@ async def snapshot(kafka: str, bad: Iterable[Outgoing]) -> Snapshot:
     wanted, found = set(bad), dict[tuple[TopicPartition, int], Outgoing]()
     committed = {service: await _committed(kafka, service) for service in SERVICES}
     ends = dict[TopicPartition, int]()
-    async for record in _all_of(kafka, EVENT_TOPICS, ends):
-        if (outgoing := _as_sent(record.topic, record, record.headers)) in wanted:
-            found[TopicPartition(record.topic, record.partition), record.offset] = outgoing
-    letters = {s: [_letter(record) async for record in _all_of(kafka, [dead_letters(s)], {})] for s in SERVICES}
+    async for records in scan(kafka, EVENT_TOPICS, ends):
+        for record in records:
+            if (outgoing := _as_sent(record.topic, record, record.headers)) in wanted:
+                found[TopicPartition(record.topic, record.partition), record.offset] = outgoing
+    letters = {
+        service: [_letter(record) async for records in scan(kafka, [dead_letters(service)]) for record in records]
+        for service in SERVICES
+    }
     return Snapshot(committed, ends, found, letters)
 
 
@@ -87,31 +91,8 @@ async def _committed(kafka: str, service: str) -> dict[TopicPartition, int]:
     )
     await consumer.start()
     try:
-        partitions = _partitions(topic for topic in EVENT_TOPICS if service in topic.consumers)
+        partitions = partitions_of(topic for topic in EVENT_TOPICS if service in topic.consumers)
         consumer.assign(partitions)  # asks the group without joining it
         return {partition: await consumer.committed(partition) or 0 for partition in partitions}
-    finally:
-        await consumers.stop(consumer)
-
-
-def _partitions(topics: Iterable[Topic]) -> list[TopicPartition]:
-    return [TopicPartition(topic.name, number) for topic in topics for number in range(topic.partitions)]
-
-
-async def _all_of(kafka: str, topics: Iterable[Topic], ends: dict[TopicPartition, int]) -> AsyncIterator[Record]:
-    """Every record that the topics hold now; `ends` is told where each partition ended."""
-    consumer = AIOKafkaConsumer(bootstrap_servers=kafka, enable_auto_commit=False, request_timeout_ms=_REQUEST_MS)
-    partitions = _partitions(topics)
-    await consumer.start()
-    try:
-        consumer.assign(partitions)
-        await consumer.seek_to_beginning(*partitions)
-        waiting = set(partitions)
-        while waiting:
-            for records in (await consumer.getmany(timeout_ms=_POLL_MS)).values():
-                for record in records:
-                    yield record
-            ends |= {partition: end for partition in waiting if (end := consumer.highwater(partition)) is not None}
-            waiting = {p for p in waiting if p not in ends or await consumer.position(p) < ends[p]}
     finally:
         await consumers.stop(consumer)
