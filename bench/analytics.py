@@ -1,14 +1,11 @@
 """What follows from an event in the analytics service, with 10 and with 10,000 purchases behind the user."""
 
-import time
-from collections import defaultdict
-from collections.abc import Awaitable, Callable, Sequence
-from itertools import islice
-from statistics import median
+from collections.abc import Sequence
 
+from bench.behind import costs, users_of
 from bench.contestants import ANALYTICS_INDEXES
-from bench.load import moves_of, purchases_of
-from bench.table import Row, cost
+from bench.load import moves_of
+from bench.table import Row
 from services.analytics import api, consumer
 from services.analytics.catalogue import Catalogue
 from services.analytics.notifications import Notifications
@@ -18,10 +15,6 @@ from services.analytics.store import AnalyticsStore
 from shared.contracts.reading import AnyEvent
 from shared.plumbing import mongo
 from shared.plumbing.mongo import Database
-
-FEW, MANY = 10, 10_000
-_FILL = 1_000
-_TIMES = 40
 
 
 class Service:
@@ -46,35 +39,25 @@ async def rows(mongo_url: str) -> list[Row]:
     client = mongo.connect(mongo_url)
     database = client["bench_analytics"]
     await mongo.ensure_indexes(database, ANALYTICS_INDEXES)
-    seconds = await _seconds(Service(database))
+    found = await _rows(Service(database))
     await client.drop_database(database.name)
     client.close()
-    behind = f"with {MANY:,} purchases behind it, against {FEW:,}"
-    return [cost(f"{what}, {behind}", taken[MANY], taken[FEW]) for what, taken in seconds.items()]
+    return found
 
 
-async def _seconds(service: Service) -> dict[str, dict[int, float]]:
-    """How long each thing takes (medians), by the number of purchases."""
-    users = {number: f"{number}@example.org" for number in (FEW, MANY)}
-    for number, user in users.items():
-        behind = purchases_of(user, number)
-        while batch := list(islice(behind, _FILL)):
-            await service.apply(batch)
+async def _rows(service: Service) -> list[Row]:
+    users = await users_of(service.apply)
+    for user in users.values():
         await service.reckoning.of(user)
     moves = {user: moves_of(user) for user in users.values()}
-    asked: dict[str, Callable[[str], Awaitable[object]]] = {
-        "An event of a user, stored by analytics": lambda user: service.apply([next(moves[user])]),
-        "What follows from it, worked out": service.reckoning.of,
-        "The usage statistics, ready": lambda user: _usage(service, user),
-    }
-    taken: dict[str, dict[int, list[float]]] = defaultdict(lambda: defaultdict(list))
-    for _ in range(_TIMES):
-        for number, user in users.items():
-            for what, asking in asked.items():
-                started = time.perf_counter()
-                await asking(user)
-                taken[what][number].append(time.perf_counter() - started)
-    return {what: {number: median(seconds) for number, seconds in by.items()} for what, by in taken.items()}
+    return await costs(
+        users,
+        {
+            "An event of a user, stored by analytics": lambda user: service.apply([next(moves[user])]),
+            "What follows from it, worked out": service.reckoning.of,
+            "The usage statistics, ready": lambda user: _usage(service, user),
+        },
+    )
 
 
 async def _usage(service: Service, user: str) -> None:

@@ -4,7 +4,6 @@ The months' totals are added up here from the events, by code of its own: purcha
 less the refunds in the wallet that name them, by month of UTC, from the month of a user's first purchase on.
 """
 
-import sys
 from collections import defaultdict
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -14,9 +13,7 @@ from decimal import Decimal
 from multiprocessing import get_context
 from statistics import fmean
 
-from rich.console import Console
-
-from bench.table import Row, table
+from bench.table import Row
 from mycelium.simulator import Scenario, history
 from services.analytics.domain.forecast import TooLittleHistory, forecast, mean, seasonal_naive
 from services.analytics.methods import METHODS
@@ -133,9 +130,3 @@ def _covered(what: str, outcomes: list[Outcome], low: float | None = None, high:
     if low is None or high is None:
         return Row(what, *figures)
     return Row(what, *figures, f"{low:g} to {high:g} %", low <= share <= high)
-
-
-if __name__ == "__main__":
-    found = list(rows(outcomes()))
-    Console(width=None if sys.stdout.isatty() else 132).print(table(found))
-    sys.exit(int(any(row.met is False for row in found)))

@@ -1,11 +1,10 @@
-"""How good the recommendations are. `python -m bench.analytics_recommend` shows it.
+"""How good the recommendations are on simulated users.
 
 Simulated users live for a year. What each bought for the first time in the last 60 days is held out; the
 model and what is known of a user come from before. A hit is a held-out product among the ten recommended; the popular
 ones, less what the user has, are what it is compared with. The seeds were not looked at while the model was made.
 """
 
-import sys
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
@@ -13,9 +12,8 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Final
 
 import numpy as np
-from rich.console import Console
 
-from bench.table import Row, table
+from bench.table import Row
 from mycelium.simulator import Scenario, history
 from services.analytics.domain.advice import recommend
 from services.analytics.domain.recommend import Known, Shelf
@@ -166,8 +164,3 @@ def _keep_what_is_on_offer(found: Market) -> None:
         found.bought[user] &= offered
         found.looked_at[user] = {product: days for product, days in found.looked_at[user].items() if product in offered}
         found.rated[user] = {product: given for product, given in found.rated[user].items() if product in offered}
-
-
-if __name__ == "__main__":
-    console = Console(width=None if sys.stdout.isatty() else 132)
-    console.print(table(rows()))

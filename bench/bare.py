@@ -13,7 +13,7 @@ from uuid import uuid4
 from pymongo import InsertOne, ReplaceOne, UpdateOne
 from pymongo.errors import BulkWriteError
 
-from services.activity.domain.activity import USED_PAYLOADS as ACTIVITIES
+from services.activity.domain.activity import USED_PAYLOADS
 from services.analytics.domain.presence import PRESENT
 from services.analytics.store import KINDS as ANALYTICS_KINDS
 from services.purchases.store import KINDS as PURCHASES_KINDS
@@ -23,7 +23,7 @@ from shared.plumbing.mongo import Database, Document
 Event = Mapping[str, Any]  # JSON
 Writes = dict[str, list[UpdateOne]]
 
-_ACTIVITIES: Final = frozenset(payload.event_type for payload in ACTIVITIES)
+ACTIVITY_TYPES: Final = frozenset(payload.event_type for payload in USED_PAYLOADS)
 _FACTS: Final = frozenset(payload.event_type for payload in FACTS)
 _PRESENT: Final = frozenset(payload.event_type for payload in PRESENT)
 _LOOKED: Final = "product.viewed.v1"
@@ -45,7 +45,7 @@ _MARK: Final = {"$inc": {"version": 1}, "$set": {"dirty": True}, "$addToSet": _M
 
 async def activities(database: Database, events: Sequence[Event]) -> None:
     """A document for each event, by one bulk write."""
-    writes = [_activity(event) for event in events if event["type"] in _ACTIVITIES]
+    writes = [_activity(event) for event in events if event["type"] in ACTIVITY_TYPES]
     if writes:
         with suppress(BulkWriteError):  # an older telling of a purchase than the one that is stored
             await database["activities"].bulk_write(writes, ordered=False)
@@ -58,9 +58,10 @@ async def purchases(database: Database, events: Sequence[Event]) -> None:
 
 
 async def analytics(database: Database, events: Sequence[Event]) -> None:
-    """The same, and when users were there."""
+    """The same, and when users were there, and where they signed in from."""
     writes = _things(events, {kind: keeping.collection for kind, keeping in ANALYTICS_KINDS.items()}, {})
     _write_presences([event for event in events if event["type"] in _PRESENT], writes)
+    writes["sign_ins"] = [_sign_in(event) for event in events if event["type"] == "user.logged_in.v1"]
     await _store(database, writes)
 
 
@@ -179,3 +180,10 @@ def _write_presences(events: Sequence[Event], writes: Writes) -> None:
         seen = {"low.last": max(times), "seen": datetime.fromisoformat(max(times))}
         span = {"$setOnInsert": {"user": user}, "$min": {"low.first": min(times)}, "$max": seen}
         writes["sessions"].append(UpdateOne({"_id": f"{user}/{session}"}, span, upsert=True))
+
+
+def _sign_in(event: Event) -> UpdateOne:
+    user, data = event["subject"], event["data"]
+    place = {"country": data.get("ip_country"), "browser": (data.get("user_agent") or "")[-12:]}
+    seen = {"$setOnInsert": {"user": user, **place}, "$min": {"first": event["time"]}}
+    return UpdateOne({"_id": f"{user}/{place['country']}/{place['browser']}"}, seen, upsert=True)

@@ -33,10 +33,9 @@ from faststream.kafka.message import KafkaAckableMessage
 from pydantic import BaseModel
 
 from bench import nothing
-from bench.bare import activity_document
+from bench.bare import ACTIVITY_TYPES, activity_document
 from bench.contestants import CONTESTANTS, Contestant
 from bench.probe import Measured, Probe
-from services.activity.domain.activity import USED_PAYLOADS
 from shared.plumbing import mongo
 from shared.plumbing.consume import Consumer
 from shared.plumbing.mongo import Database
@@ -46,7 +45,6 @@ from shared.plumbing.settings import ServiceSettings, load
 
 ALONE: Final = "-alone"
 _BATCH = 1_000
-_USED = frozenset(payload.event_type for payload in USED_PAYLOADS)
 
 Record = ConsumerRecord[bytes, bytes]
 
@@ -165,7 +163,7 @@ async def _faststream(job: Job) -> Measured:
 
         @broker.subscriber(*job.topics, decoder=decode, **job.consumer_options)  # type: ignore[untyped-decorator]
         async def handle(event: _Event) -> None:
-            if event.type in _USED:
+            if event.type in ACTIVITY_TYPES:
                 await database["activities"].insert_one(activity_document(event.model_dump(), event.time))
             job.probe.handled_one()
 

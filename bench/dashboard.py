@@ -1,31 +1,27 @@
 """The whole stack as a user meets it: what the gateway answers, and what the processes weigh."""
 
-import asyncio
-import sys
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from statistics import median
-from typing import Any, Final
+from typing import Final
 
 import aiohttp
 import orjson
 import psutil
 
 from bench.load import of_one_user
+from bench.serving import API, Json, email, sign_up, stack
 from bench.table import Row, cost
 from mycelium.simulator import publish
-from mycelium.stack.ports import LOOPBACK, free_ports
 from mycelium.stack.services import at_rest
 from tests.waiting import eventually
 
 FEW, MANY = 100, 100_000
 PAGE = 50
 _REQUESTS = 200
-_START_SECONDS, _STORE_SECONDS = 90.0, 180.0
+_STORE_SECONDS = 180.0
 _MOST_MEGABYTES = 150
 _ACTIVITIES = "activities"
 _ASKED: Final = {
@@ -33,9 +29,6 @@ _ASKED: Final = {
     "The usage statistics": "analytics/usage",
     "The spending of 12 months": "analytics/spending?months=12",
 }
-_PASSWORD = "correct horse battery"
-
-Json = dict[str, Any]  # Any: JSON
 
 
 async def rows(folder: Path) -> list[Row]:
@@ -72,22 +65,17 @@ class _User:
     """Someone with `number` events, signed in at the gateway."""
 
     http: aiohttp.ClientSession
-    api: str
+    gateway: str
     number: int
     token: str
 
     @classmethod
     async def signed_up(cls, http: aiohttp.ClientSession, gateway: str, number: int) -> "_User":
-        credentials = {"email": _email(number), "password": _PASSWORD}
-        api = f"{gateway}/api/v1"
-        async with http.post(f"{api}/auth/register", json=credentials, raise_for_status=True):
-            pass
-        async with http.post(f"{api}/auth/login", json=credentials, raise_for_status=True) as response:
-            return cls(http, api, number, (await response.json())["access_token"])
+        return cls(http, gateway, number, await sign_up(http, gateway, _name(number)))
 
     async def does_its_events(self, kafka: str) -> None:
         """Publishes them, and waits until the newest of them is shown."""
-        events = list(islice(of_one_user(_email(self.number)), self.number))
+        events = list(islice(of_one_user(email(_name(self.number))), self.number))
         await publish(events, kafka, idempotence=False)
         newest = events[-1][1].time.strftime("%Y-%m-%dT%H:%M:%S")
 
@@ -99,31 +87,14 @@ class _User:
     async def get(self, path: str) -> Json:
         """What the gateway answers."""
         headers = {"Authorization": f"Bearer {self.token}"}
-        async with self.http.get(f"{self.api}/{path}", headers=headers, raise_for_status=True) as response:
+        async with self.http.get(f"{self.gateway}{API}/{path}", headers=headers, raise_for_status=True) as response:
             answer: Json = orjson.loads(await response.read())
             return answer
 
 
-def _email(number: int) -> str:
-    return f"user.with.{number}@example.org"
+def _name(number: int) -> str:
+    return f"user.with.{number}"
 
 
 def _megabytes(pid: int) -> float:
     return psutil.Process(pid).memory_info().rss / 1_000_000
-
-
-@asynccontextmanager
-async def stack(folder: Path) -> AsyncIterator[Json]:
-    """`mycelium up` with nothing in it; gives what its stack.json says."""
-    (port,) = free_ports(1)
-    arguments = ("up", "--no-demo", "--port", str(port), "--data-dir", str(folder))
-    up = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "mycelium", *arguments), stdout=asyncio.subprocess.DEVNULL
-    )
-    description = folder / "stack.json"
-    try:
-        await eventually(description.exists, timeout=_START_SECONDS, what=f"a stack on {LOOPBACK}:{port}")
-        yield orjson.loads(description.read_bytes())
-    finally:
-        up.terminate()
-        await up.wait()

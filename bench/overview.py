@@ -21,9 +21,9 @@ from typing import Final
 
 import aiohttp
 
-from bench.dashboard import Json, stack
 from bench.serving import (
     API,
+    Json,
     Served,
     Target,
     answers,
@@ -36,6 +36,7 @@ from bench.serving import (
     is_ready,
     send,
     sign_up,
+    stack,
 )
 from bench.table import Row, compared, count_gate, seconds_text, speed
 from mycelium.simulator import publish

@@ -5,9 +5,8 @@ They have as many lines in the wallet, some of them refunds, 1,000 activities, 5
 A page is asked for 20 times, one request at a time, after it was there once.
 """
 
-import re
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -18,10 +17,10 @@ from statistics import median
 from typing import Final
 
 import aiohttp
-import psutil
 
-from bench.dashboard import stack
+from bench.browser import HOME, assets_of, browser, log_in
 from bench.load import of_one_user
+from bench.serving import API, cpu_seconds, email, register, stack
 from bench.table import Row
 from mycelium.simulator import publish
 from mycelium.stack.services import at_rest
@@ -43,33 +42,31 @@ from shared.contracts.wallet import WalletTransactionPosted
 PURCHASES, _ACTIVITIES, _DEPLOYMENTS = 10_000, 1_000, 50
 _PRODUCTS, _PROVIDERS = 60, 12
 _TYPES: Final[tuple[ProductType, ...]] = ("compute_slice", "storage", "service", "application")
-_HOME: Final = "/dashboard/user"
 _PAGES: Final[Mapping[str, str]] = {
-    "overview": _HOME,
-    "activity": f"{_HOME}/activity",
-    "purchases": f"{_HOME}/purchases",
-    "purchase": f"{_HOME}/purchases/pur-0",
-    "deployments": f"{_HOME}/deployments",
-    "deployment": f"{_HOME}/deployments/dep-0",
-    "profile": f"{_HOME}/profile",
-    "preferences": f"{_HOME}/preferences",
-    "analytics": f"{_HOME}/analytics",
-    "why": f"{_HOME}/analytics/why?figure=total_spent",
-    "wallet": f"{_HOME}/wallet",
-    "recommendations": f"{_HOME}/recommendations",
-    "discover": f"{_HOME}/discover",
-    "product": f"{_HOME}/discover/product-1",
-    "search": f"{_HOME}/search?q=cloud",
-    "notifications": f"{_HOME}/notifications",
-    "account": f"{_HOME}/account",
-    "onboarding": f"{_HOME}/onboarding",
+    "overview": HOME,
+    "activity": f"{HOME}/activity",
+    "purchases": f"{HOME}/purchases",
+    "purchase": f"{HOME}/purchases/pur-0",
+    "deployments": f"{HOME}/deployments",
+    "deployment": f"{HOME}/deployments/dep-0",
+    "profile": f"{HOME}/profile",
+    "preferences": f"{HOME}/preferences",
+    "analytics": f"{HOME}/analytics",
+    "why": f"{HOME}/analytics/why?figure=total_spent",
+    "wallet": f"{HOME}/wallet",
+    "recommendations": f"{HOME}/recommendations",
+    "discover": f"{HOME}/discover",
+    "product": f"{HOME}/discover/product-1",
+    "search": f"{HOME}/search?q=cloud",
+    "notifications": f"{HOME}/notifications",
+    "account": f"{HOME}/account",
+    "onboarding": f"{HOME}/onboarding",
     "login": "/login",
     "register": "/register",
 }
-_ASSETS: Final = re.compile(r'(?:href|src)="(/[^"]+\.(?:css|js))"')
 _TIMES, _MILLISECONDS, _KILOBYTES = 20, 100, 150
 _STORE_SECONDS = 300.0
-_EMAIL, _PASSWORD = "shopper@example.org", "correct horse battery"
+_EMAIL: Final = email("shopper")
 
 
 @dataclass(frozen=True)
@@ -94,16 +91,15 @@ async def costs(folder: Path) -> list[Cost]:
     """What each page costs."""
     async with AsyncExitStack() as running:
         up = await running.enter_async_context(stack(folder))
-        jar = aiohttp.CookieJar(unsafe=True)  # the gateway's address is a number
-        http = await running.enter_async_context(aiohttp.ClientSession(up["gateway"], cookie_jar=jar))
+        http = await running.enter_async_context(browser(up["gateway"]))
         await _sign_up(http, up["gateway"])
         until = datetime.now(UTC)
         await publish(list(_life(until)), up["kafka"], idempotence=False)
         assert await at_rest(http, up["services"].values(), ("lag",), _STORE_SECONDS)
-        processes = [psutil.Process(up["pids"][name]) for name in (*up["services"], "gateway", "mongod")]
+        pids = [up["pids"][name] for name in (*up["services"], "gateway", "mongod")]
         for path in _PAGES.values():
             await _page(http, path)
-        return [await _cost(http, processes, name, path) for name, path in _PAGES.items()]
+        return [await _cost(http, pids, name, path) for name, path in _PAGES.items()]
 
 
 def _row(cost: Cost) -> Row:
@@ -113,14 +109,14 @@ def _row(cost: Cost) -> Row:
     return Row(what, *figures, f"< {_MILLISECONDS} ms, < {_KILOBYTES} KB", met)
 
 
-async def _cost(http: aiohttp.ClientSession, processes: Iterable[psutil.Process], name: str, path: str) -> Cost:
-    before, seconds, page = _cpu_seconds(processes), list[float](), b""
+async def _cost(http: aiohttp.ClientSession, pids: Sequence[int], name: str, path: str) -> Cost:
+    before, seconds, page = sum(map(cpu_seconds, pids)), list[float](), b""
     for _ in range(_TIMES):
         started = time.perf_counter()
         page = await _page(http, path)
         seconds.append(time.perf_counter() - started)
-    cpu = (_cpu_seconds(processes) - before) / _TIMES
-    loaded = [await _page(http, asset) for asset in _ASSETS.findall(page.decode())]
+    cpu = (sum(map(cpu_seconds, pids)) - before) / _TIMES
+    loaded = [await _page(http, asset) for asset in assets_of(page.decode())]
     return Cost(name, median(seconds), cpu, len(page), len(page) + sum(map(len, loaded)))
 
 
@@ -129,19 +125,11 @@ async def _page(http: aiohttp.ClientSession, path: str) -> bytes:
         return await response.read()
 
 
-def _cpu_seconds(processes: Iterable[psutil.Process]) -> float:
-    return sum(sum(process.cpu_times()[:2]) for process in processes)
-
-
 async def _sign_up(http: aiohttp.ClientSession, gateway: str) -> None:
     """Registers the user, signs in, and has 50 items shown on a page."""
-    credentials = {"email": _EMAIL, "password": _PASSWORD}
-    async with http.post("/api/v1/auth/register", json=credentials, raise_for_status=True):
-        pass
-    form, origin = {**credentials, "next": ""}, {"Origin": gateway}
-    async with http.post("/login", data=form, headers=origin, raise_for_status=True):
-        pass
-    async with http.patch("/api/v1/preferences", json={"items_per_page": 50}, headers=origin, raise_for_status=True):
+    await log_in(http, gateway, await register(http, gateway, _EMAIL))
+    shown, origin = {"items_per_page": 50}, {"Origin": gateway}
+    async with http.patch(f"{API}/preferences", json=shown, headers=origin, raise_for_status=True):
         pass
 
 

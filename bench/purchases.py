@@ -1,15 +1,13 @@
 """What a user asks of the purchases service with 10 and with 10,000 purchases behind them: it should take the same."""
 
-import time
-from collections.abc import Awaitable
-from itertools import islice
-from statistics import median
+from functools import partial
 from typing import Final
 
 from pydantic import SecretStr
 
-from bench.load import moves_of, purchases_of
-from bench.table import Row, cost
+from bench.behind import costs, users_of
+from bench.load import moves_of
+from bench.table import Row
 from services.purchases import consumer
 from services.purchases.credentials import Vault
 from services.purchases.reading import Reading
@@ -21,9 +19,6 @@ from shared.contracts.purchase_views import PurchaseQuery
 from shared.plumbing import mongo
 from shared.plumbing.mongo import Database
 
-FEW, MANY = 10, 10_000
-_FILL = 1_000
-_TIMES = 40
 _ASKED: Final = {
     "A page of 10 purchases": PurchaseQuery(limit=10),
     "A page of 10 purchases, filtered": PurchaseQuery(limit=10, status="active", type="storage", q="vault"),
@@ -35,34 +30,19 @@ async def rows(mongo_url: str) -> list[Row]:
     client = mongo.connect(mongo_url)
     database = client["bench_purchases"]
     await mongo.ensure_indexes(database, INDEXES)
-    seconds = await _seconds(database)
+    found = await _rows(database)
     await client.drop_database(database.name)
     client.close()
-    behind = f"with {MANY:,} purchases behind it, against {FEW:,}"
-    return [cost(f"{what}, {behind}", taken[MANY], taken[FEW]) for what, taken in seconds.items()]
+    return found
 
 
-async def _seconds(database: Database) -> dict[str, dict[int, float]]:
-    """How long each thing takes (medians), by the number of purchases."""
+async def _rows(database: Database) -> list[Row]:
     store, keys, reading = PurchaseStore(database), vault(database), Reading(database)
-    users = {number: f"{number}@example.org" for number in (FEW, MANY)}
-    for number, user in users.items():
-        behind = purchases_of(user, number)
-        while batch := list(islice(behind, _FILL)):
-            await consumer.apply(store, keys, batch)
-    taken: dict[str, dict[int, list[float]]] = {}
-    moves = {number: moves_of(user) for number, user in users.items()}
-    for _ in range(_TIMES):
-        for number, user in users.items():
-            asked: dict[str, Awaitable[object]] = {
-                what: reading.purchases(user, query) for what, query in _ASKED.items()
-            }
-            asked["An update of a purchase"] = consumer.apply(store, keys, [next(moves[number])])
-            for what, asking in asked.items():
-                started = time.perf_counter()
-                await asking
-                taken.setdefault(what, {}).setdefault(number, []).append(time.perf_counter() - started)
-    return {what: {number: median(seconds) for number, seconds in by.items()} for what, by in taken.items()}
+    users = await users_of(partial(consumer.apply, store, keys))
+    moves = {user: moves_of(user) for user in users.values()}
+    pages = {what: partial(reading.purchases, query=query) for what, query in _ASKED.items()}
+    update = {"An update of a purchase": lambda user: consumer.apply(store, keys, [next(moves[user])])}
+    return await costs(users, {**pages, **update})
 
 
 def vault(database: Database) -> Vault:

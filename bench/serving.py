@@ -1,4 +1,4 @@
-"""What is served to be measured: gateways, a bare Starlette app; and requests that are counted by CPU-second."""
+"""What is served to be measured: stacks, gateways, a bare Starlette app; and requests, counted by CPU-second."""
 
 import asyncio
 import sys
@@ -6,13 +6,12 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import aiohttp
 import orjson
 import psutil
 
-from bench.dashboard import Json
 from mycelium.stack import broker
 from mycelium.stack.ports import LOOPBACK, free_ports
 from mycelium.stack.services import environment, health
@@ -21,8 +20,11 @@ from tests.waiting import eventually
 
 API: Final = "/api/v1"
 ROUNDS: Final = 5
+_PASSWORD: Final = "correct horse battery"
 _CONNECTIONS, _REQUESTS = 8, 4_000
-_PASSWORD = "correct horse battery"
+_START_SECONDS = 90.0
+
+Json = dict[str, Any]  # Any: JSON
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,23 @@ async def in_turns(one: Target, other: Target) -> tuple[list[float], list[float]
     """Requests a CPU-second of both, round by round; the first round is for warming up."""
     rates = [(await one.per_cpu_second(), await other.per_cpu_second()) for _ in range(ROUNDS + 1)]
     return [a for a, _ in rates[1:]], [b for _, b in rates[1:]]
+
+
+@asynccontextmanager
+async def stack(folder: Path) -> AsyncIterator[Json]:
+    """`mycelium up` with nothing in it; gives what its stack.json says."""
+    (port,) = free_ports(1)
+    arguments = ("up", "--no-demo", "--port", str(port), "--data-dir", str(folder))
+    up = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "mycelium", *arguments), stdout=asyncio.subprocess.DEVNULL
+    )
+    description = folder / "stack.json"
+    try:
+        await eventually(description.exists, timeout=_START_SECONDS, what=f"a stack on {LOOPBACK}:{port}")
+        yield orjson.loads(description.read_bytes())
+    finally:
+        up.terminate()
+        await up.wait()
 
 
 @asynccontextmanager
@@ -134,12 +153,17 @@ def get(path: str, token: str = "", more: str = "") -> bytes:
 
 async def sign_up(http: aiohttp.ClientSession, gateway: str, name: str) -> str:
     """The token of somebody new."""
-    credentials = {"email": email(name), "password": _PASSWORD}
-    async with http.post(f"{gateway}{API}/auth/register", json=credentials, raise_for_status=True):
-        pass
+    credentials = await register(http, gateway, email(name))
     async with http.post(f"{gateway}{API}/auth/login", json=credentials, raise_for_status=True) as response:
         token: str = (await response.json())["access_token"]
         return token
+
+
+async def register(http: aiohttp.ClientSession, gateway: str, who: str) -> Mapping[str, str]:
+    """Makes an account for this email; what to log in with."""
+    credentials = {"email": who, "password": _PASSWORD}
+    async with http.post(f"{gateway}{API}/auth/register", json=credentials, raise_for_status=True):
+        return credentials
 
 
 def email(name: str) -> str:

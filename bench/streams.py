@@ -11,8 +11,7 @@ from typing import Final
 
 import aiohttp
 
-from bench.dashboard import Json, stack
-from bench.serving import API, ROUNDS, Served, Target, gateway, get, is_ready, sign_up
+from bench.serving import API, ROUNDS, Json, Served, Target, gateway, get, is_ready, sign_up, stack
 from bench.table import Row, compared, seconds_text, speed
 from mycelium.stack.ports import LOOPBACK
 from mycelium.stack.services import GATEWAY
