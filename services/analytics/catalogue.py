@@ -22,20 +22,23 @@ class Catalogue:
         self._products = database["products"]
 
     async def save(self, events: Sequence[AnyEvent]) -> int:
-        """Stores what the batch's catalogue events say; how many there were."""
-        newest: dict[str, tuple[tuple[int, str], AnyEvent]] = {}
+        """Stores what the batch's catalogue events say, the newest listing and the newest retirement of each product,
+        so that the batches make no difference; how many events there were.
+        """
+        newest: dict[tuple[str, str], tuple[tuple[int, str], AnyEvent]] = {}
         told = [event for event in events if isinstance(event.data, ProductListed | ProductRetired)]
         for event in told:
-            stamp = (microseconds(event.time), event.rank)
-            if event.subject not in newest or newest[event.subject][0] < stamp:
-                newest[event.subject] = (stamp, event)
+            stamp, key = (microseconds(event.time), event.rank), (event.subject, event.type)
+            if key not in newest or newest[key][0] < stamp:
+                newest[key] = (stamp, event)
         if newest:
             await self._products.bulk_write([_write(*each) for each in newest.values()], ordered=False)
         return len(told)
 
-    async def stored_now(self, ids: Sequence[str]) -> None:
-        """Makes `products` find these products again, which were put right."""
-        await self._products.update_many({"_id": {"$in": list(ids)}}, [{"$set": {"stored": "$$NOW"}}])
+    async def stored_now(self, put_right: Sequence[Document]) -> None:
+        """Makes `products` find these products again, those of them that are as they are here."""
+        if same := [document | {"stored": {"$exists": True}} for document in put_right]:
+            await self._products.update_many({"$or": same}, [{"$set": {"stored": "$$NOW"}}])
 
     async def products(self, since: datetime | None) -> tuple[list[Product], datetime | None]:
         """Every listed product that was stored at `since` or later (by Mongo's clock), and when the last one was."""

@@ -37,7 +37,7 @@ def plan(_settings: Settings, live: Database, shadow: Database) -> Plan:
             return
         changed = [pair.either for pair in pairs if pair.before is not pair.after]
         if collection == "products":
-            await products.stored_now([document["_id"] for document in changed])
+            await products.stored_now(changed)
             return
         users = {str(document.get("user", document["_id"])) for document in changed}
         await seen.remove_forbidden(users)

@@ -87,6 +87,18 @@ async def test_before_anything_was_learnt_there_is_what_the_marketplace_says(mar
     assert found.items[0].evidence[0].kind == "well_rated"
 
 
+async def test_the_batches_in_which_a_catalogue_comes_make_no_difference(market: Market, database: Database) -> None:
+    told = [listed("good"), retired("good"), listed("better"), retired("better"), listed("better")]
+    found = []
+    for batches in ([told], [[each] for each in told], [told[::-1]]):
+        await database["products"].delete_many({})
+        for batch in batches:
+            await market.tell(batch)
+        found.append([document async for document in database["products"].find({}, {"stored": 0}).sort("_id", 1)])
+    assert found[0] == found[1] == found[2]
+    assert all({"listing", "retirement"} <= document.keys() for document in found[0])
+
+
 async def test_what_was_ever_bought_is_not_recommended_whatever_became_of_it(market: Market) -> None:
     (user,) = users(1)
     (made,) = bought(user, "good")

@@ -2,8 +2,7 @@
 
 import math
 import secrets
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
@@ -83,14 +82,14 @@ async def test_a_process_whose_broker_is_away(profile_settings: Settings) -> Non
 
 
 @pytest.mark.parametrize("asked_for", ["here", "elsewhere"])
-async def test_an_erasure_that_is_not_done(profile_settings: Settings, asked_for: str) -> None:
+async def test_an_erasure_that_is_not_done(profile_settings: Settings, client: mongo.Client, asked_for: str) -> None:
     now = datetime.now(UTC)
     long_ago = now - timedelta(hours=2)
     kept: dict[str, dict[str, object]] = {
         "here": {"requested_at": long_ago, "done": {}},
         "elsewhere": {"done": {"activity": long_ago, "purchases": now}},
     }
-    async with closing_client(profile_settings) as client, site(build_app(profile_settings)) as profile:
+    async with site(build_app(profile_settings)) as profile:
         erasures, own = client["profile"]["erasures"], {"_id": secrets.token_urlsafe(24)}
         await ready(profile)
         before = await figures_of(profile)
@@ -102,16 +101,6 @@ async def test_an_erasure_that_is_not_done(profile_settings: Settings, asked_for
         after = await figures_of(profile)
         assert after["mycelium_erasures_unfinished"] == before["mycelium_erasures_unfinished"]
         assert after["mycelium_erasure_age_seconds"] < 7_200
-
-
-@asynccontextmanager
-async def closing_client(settings: Settings) -> AsyncIterator[mongo.Client]:
-    """A client of the database that is closed whatever happens."""
-    client = mongo.connect(settings.mongo_url)
-    try:
-        yield client
-    finally:
-        await mongo.close(client)
 
 
 async def test_keys_that_need_an_older_kek(database: Database) -> None:

@@ -33,17 +33,18 @@ from shared.contracts.identity import UserRegistered
 from shared.contracts.legacy import LegacyPreferencesFound
 from shared.contracts.marketplace import DeploymentCredentialsIssued
 from shared.contracts.reading import AnyEvent
-from shared.contracts.topics import IDENTITY, LEGACY
+from shared.contracts.topics import CATALOG, IDENTITY, LEGACY
 from shared.folds.facts import Fact, key_of
 from shared.folds.ported import IMPORTED
 from shared.plumbing.internal_auth import InternalTokens
 from shared.plumbing.mongo import Client, Database
 from shared.plumbing.rebuild import Plan, Report
 from shared.plumbing.rebuild_shadow import database_of
+from tests.integration import market
 from tests.integration.test_profile import call, log_in, register, tokens
 from tests.servers.dashboard import Site
 from tests.servers.living import Person, ago
-from tests.servers.rebuilding import activity_plan, differences, live, rebuilt, stored, things_of
+from tests.servers.rebuilding import activity_plan, differences, lived, rebuilt, stored, things_of
 from tests.servers.running import Running, publishing
 from tests.waiting import eventually
 
@@ -112,7 +113,9 @@ async def while_events_come(
     # one read alone may miss a document whose place in the index moves beside it, with a rebuild or without
     assert [turn for turn in zip(seen, seen[1:], seen[2:], strict=False) if max(turn[1:]) < turn[0]] == []
     assert len(seen) > 2
-    assert (await rebuilt(plan, kafka, client)).left
+    calm = await rebuilt(plan, kafka, client)
+    assert calm.left
+    assert {name: counts.ids for name, counts in calm.left.items() if counts.changing} == {}
     return report
 
 
@@ -128,8 +131,7 @@ async def test_timelines(
     mongo_url: str,
     database: Database,
 ) -> None:
-    ada = Person(activity_service)
-    await live(ada)
+    ada = await lived(activity_service)
     await stored(kafka, "activity")
     timeline = client["activity"]["activities"]
     ids = sorted([d["_id"] async for d in timeline.find({"user": ada.email})])
@@ -167,8 +169,7 @@ async def test_purchases(
     mongo_url: str,
     database: Database,
 ) -> None:
-    ada = Person(purchases_service)
-    await live(ada)
+    ada = await lived(purchases_service)
     unsealer = Unsealer.parse(SecretStr(str(vault_keys["credentials_private_jwk"])))
     vault = Vault(client["purchases"], Keks.parse(SecretStr(str(vault_keys["credentials_keks"]))), unsealer)
     _, jwks = await purchases_service.get("/jwks.json", ada.email)
@@ -235,13 +236,19 @@ async def test_analytics(
     mongo_url: str,
     database: Database,
 ) -> None:
-    ada = Person(analytics_service)
-    await live(ada)
+    ada = await lived(analytics_service)
+    product = f"product-{uuid4().hex}"
+    for event in (market.listed(product), market.retired(product), market.listed(product, price="12")):
+        await ada.service.publish(CATALOG, event)
     await stored(kafka, "analytics")
     before = await ada.usage()
     status, said = await ada.send("PUT", "/analytics/budget", {"monthly_limit": "70", "currency": "TFP"})
     assert status == 200, said
     data = client["analytics"]
+    offered = await data["products"].find_one({"_id": product}) or {}
+    await data["products"].update_one(
+        {"_id": product}, {"$set": {"listed.name": "spoilt"}, "$unset": {"retirement": 1}}
+    )
     await data["purchases"].delete_many({"_id": {"$in": [key_of(ada.email, f"b{n}") for n in range(3)]}})
     await data["transactions"].delete_many({"user": ada.email})
     await data["days"].update_many({"user": ada.email}, {"$unset": {"rest": 1}})
@@ -263,6 +270,9 @@ async def test_analytics(
     assert (await ada.get("/analytics/budget"))["monthly_limit"] == said["monthly_limit"]
     after = await ada.usage()
     assert before.keys() == after.keys()
+    offer = await data["products"].find_one({"_id": product}) or {}
+    assert offer.pop("stored") > offered.pop("stored"), "the shelf finds it again"
+    assert offer == offered
 
 
 async def test_profiles(

@@ -3,20 +3,17 @@
 Only a broker that can delete records has lost them by a retention; on the embedded one this file is not collected.
 """
 
-import asyncio
 import re
-import sys
 from asyncio.subprocess import PIPE
 
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 
-from mycelium.stack.services import environment
 from services.activity.consumer import TOPICS
 from shared.contracts.identity import UserLoggedIn
 from shared.plumbing.mongo import Client
 from shared.plumbing.scan import Ends, scan
 from tests.servers.living import Person, ago
-from tests.servers.rebuilding import stored
+from tests.servers.rebuilding import rebuild_process, stored
 from tests.servers.running import Running
 
 
@@ -50,9 +47,7 @@ async def test_what_no_topic_holds_any_more_is_kept_and_the_command_says_so(
     old, new = [await ids_of(client, user=ada.email, session=session) for session in ("old", "new")]
     await activities.delete_many({"_id": {"$in": [old[0], new[0]]}})
     await activities.update_many({"_id": {"$in": [old[1], new[1]]}}, {"$set": {"description": "spoilt"}})
-    command = [sys.executable, "-m", "mycelium", "rebuild", "activity", "--kafka", kafka, "--mongo", mongo_url]
-    settings = {name.upper(): str(value) for name, value in client_settings.items()}
-    run = await asyncio.create_subprocess_exec(*command, env=environment() | settings, stdout=PIPE, stderr=PIPE)
+    run = await rebuild_process(kafka, mongo_url, client_settings, output=PIPE)
     said, wrong = [text.decode() for text in await run.communicate()]
     assert (run.returncode, wrong) == (0, "")
     kept = r"The retention of .*identity\.events.* has passed: what is from before .* UTC and told by no event"

@@ -1,14 +1,11 @@
 """A rebuild as an operator runs it: dry, broken off, on the wrong topics; and whom it tells."""
 
-import asyncio
-import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from signal import SIGKILL
 
 import pytest
 
-from mycelium.stack.services import environment
 from shared.contracts.identity import UserErased
 from shared.contracts.topics import UPDATES
 from shared.plumbing.mongo import Client
@@ -16,7 +13,7 @@ from shared.plumbing.rebuild import NotRebuildableError
 from shared.plumbing.topics import ensure_topics
 from tests.servers.embedded import embedded_kafka
 from tests.servers.living import Person, ago
-from tests.servers.rebuilding import activity_plan, differences, live, rebuilt, stored, things_of
+from tests.servers.rebuilding import activity_plan, differences, lived, rebuild_process, rebuilt, stored, things_of
 from tests.servers.running import Running
 from tests.servers.traces import records_of
 from tests.waiting import eventually
@@ -32,9 +29,7 @@ async def told(kafka: str, person: Person) -> int:
 async def test_a_dry_run_changes_nothing_and_a_real_one_tells_whose_timeline_it_put_right(
     activity_service: Running, client: Client, client_settings: dict[str, object], kafka: str, mongo_url: str
 ) -> None:
-    ada, bob, cid = Person(activity_service), Person(activity_service), Person(activity_service)
-    for person in (ada, bob, cid):
-        await live(person)
+    ada, bob, cid = [await lived(activity_service) for _ in range(3)]
     await bob.tell(UserErased, datetime.now(UTC), reason="asked for")
     await stored(kafka, "activity")
     data = client["activity"]
@@ -66,8 +61,7 @@ async def test_topics_that_were_made_anew_are_refused(
     mongo_url: str,
     tmp_path: Path,
 ) -> None:
-    ada = Person(activity_service)
-    await live(ada)
+    ada = await lived(activity_service)
     await stored(kafka, "activity")
     before = await things_of(client["activity"], ada.email, TIMELINE)
     async with embedded_kafka(tmp_path) as other:
@@ -82,15 +76,12 @@ async def test_topics_that_were_made_anew_are_refused(
 async def test_one_that_was_killed_is_gone_on_with(
     activity_service: Running, client: Client, client_settings: dict[str, object], kafka: str, mongo_url: str
 ) -> None:
-    ada = Person(activity_service)
-    await live(ada)
+    ada = await lived(activity_service)
     await stored(kafka, "activity")
     data = client["activity"]
     whole = await things_of(data, ada.email, TIMELINE)
     await data["activities"].delete_many({"user": ada.email, "low": False})
-    command = [sys.executable, "-m", "mycelium", "rebuild", "activity", "--kafka", kafka, "--mongo", mongo_url]
-    settings = {name.upper(): str(value) for name, value in client_settings.items()}
-    slow = await asyncio.create_subprocess_exec(*command, "--rate", "10", env=environment() | settings)
+    slow = await rebuild_process(kafka, mongo_url, client_settings, "--rate", "10")
     runs = client["activity-rebuild"]["rebuild"]
     await eventually(lambda: runs.find_one({"positions.0": {"$exists": True}}), timeout=60, what="it has begun")
     slow.send_signal(SIGKILL)

@@ -28,8 +28,7 @@ from shared.contracts.identity import UserLoggedIn
 from shared.contracts.marketplace import CartItemAdded
 from shared.contracts.reading import AnyEvent
 from shared.contracts.topics import IDENTITY, MARKETPLACE, Topic
-from shared.plumbing import mongo
-from shared.plumbing.mongo import Database
+from shared.plumbing.mongo import Client
 from shared.plumbing.publish import Publisher
 from tests.servers.processes import ServiceProcess, service_process
 from tests.servers.running import publishing
@@ -46,23 +45,16 @@ async def settings(client_settings: Given, mongo_url: str) -> Given:
     return {**given, **client_settings, "mongo_url": mongo_url}
 
 
-@pytest_asyncio.fixture(loop_scope="session")
-async def timelines(mongo_url: str) -> AsyncIterator[Database]:
-    client = mongo.connect(mongo_url)
-    yield client["activity"]
-    client.close()
-
-
 class Flow:
     """Logins and carts of users whom nobody else has, on two topics, and when each was published and stored.
 
     Events are known by their rank, as in the timeline; times are seconds since 1970.
     """
 
-    def __init__(self, settings: Given, timelines: Database) -> None:
+    def __init__(self, settings: Given, client: Client) -> None:
         self._users = [f"{uuid4().hex}@example.org" for _ in range(60)]
         self._settings = Settings.model_validate(settings)
-        self._activities = timelines["activities"]
+        self._activities = client["activity"]["activities"]
         self._published: dict[str, float] = {}
         self._written: Counter[str] = Counter()
         self._stored_at: dict[str, float] = {}
@@ -146,9 +138,9 @@ async def share(*processes: ServiceProcess) -> None:
 
 
 async def test_processes_that_join_leave_and_die_lose_and_double_nothing(
-    settings: Given, timelines: Database, tmp_path: Path
+    settings: Given, client: Client, tmp_path: Path
 ) -> None:
-    flow, steps = Flow(settings, timelines), dict[str, float]()
+    flow, steps = Flow(settings, client), dict[str, float]()
     async with AsyncExitStack() as stack:
         a, b, c = [
             await stack.enter_async_context(service_process("activity", settings, tmp_path / name)) for name in "abc"

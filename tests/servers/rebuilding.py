@@ -1,8 +1,11 @@
 """A rebuild of a service's projection, and what it is held against."""
 
+import asyncio
+import sys
 from collections.abc import Collection, Mapping
 from typing import Any
 
+from mycelium.stack.services import environment
 from services.activity import rebuild as activity_rebuild
 from services.activity.settings import Settings as ActivitySettings
 from shared.contracts.identity import UserLoggedIn, UserRegistered
@@ -14,6 +17,7 @@ from shared.plumbing.rebuild import Plan, Rebuild, Report
 from shared.plumbing.rebuild_shadow import database_of
 from shared.plumbing.settings import KafkaSettings
 from tests.servers.living import Person, ago
+from tests.servers.running import Running
 from tests.servers.traces import is_read
 from tests.waiting import eventually
 
@@ -37,8 +41,18 @@ async def rebuilt(plan: Plan, kafka: str, client: Client, *, dry_run: bool = Fal
         await publisher.stop()
 
 
-async def live(person: Person) -> None:
-    """A little of everything."""
+async def rebuild_process(
+    kafka: str, mongo_url: str, settings: Mapping[str, object], *options: str, output: int | None = None
+) -> asyncio.subprocess.Process:
+    """`mycelium rebuild activity` as an operator starts it; `output` is as asyncio has it, for both streams."""
+    argv = (sys.executable, "-m", "mycelium", "rebuild", "activity", "--kafka", kafka, "--mongo", mongo_url, *options)
+    given = environment() | {name.upper(): str(value) for name, value in settings.items()}
+    return await asyncio.create_subprocess_exec(*argv, env=given, stdout=output, stderr=output)
+
+
+async def lived(service: Running) -> Person:
+    """Somebody new with a little of everything."""
+    person = Person(service)
     await person.tell(UserRegistered, ago(60), display_name="Ada", timezone="Europe/Paris")
     await person.tell(PreferencesUpdated, ago(50), changed=["activity_tracking"], activity_tracking=False)
     await person.tell(PreferencesUpdated, ago(40), changed=["activity_tracking"], activity_tracking=True)
@@ -54,6 +68,7 @@ async def live(person: Person) -> None:
     await person.move("b1", "cancelled", ago(5))
     await person.refund("b2", "4.00", ago(4))
     await person.rate("b3", 4.5, ago(3))
+    return person
 
 
 async def things_of(database: Database, email: str, collections: Collection[str]) -> Things:

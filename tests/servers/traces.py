@@ -10,9 +10,8 @@ from aiokafka.structs import TopicPartition
 from shared.contracts.topics import Topic
 from shared.plumbing import mongo
 from shared.plumbing.publish import Record
+from shared.plumbing.scan import scan
 from tests.waiting import eventually
-
-_POLL_MS = 100
 
 
 async def traces_in_databases(mongo_url: str, names: Iterable[str], marks: Sequence[str]) -> list[str]:
@@ -29,21 +28,7 @@ async def traces_in_databases(mongo_url: str, names: Iterable[str], marks: Seque
 
 async def records_of(bootstrap_servers: str, topics: Iterable[Topic]) -> list[Record]:
     """Every record that the topics hold now."""
-    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap_servers, enable_auto_commit=False)
-    partitions = [TopicPartition(topic.name, number) for topic in topics for number in range(topic.partitions)]
-    found: list[Record] = []
-    await consumer.start()
-    try:
-        consumer.assign(partitions)
-        await consumer.seek_to_beginning(*partitions)
-        waiting = set(partitions)
-        while waiting:
-            for records in (await consumer.getmany(timeout_ms=_POLL_MS)).values():
-                found += records
-            waiting = {p for p in waiting if (end := consumer.highwater(p)) is None or await consumer.position(p) < end}
-    finally:
-        await consumer.stop()
-    return found
+    return [record async for records in scan(bootstrap_servers, topics) for record in records]
 
 
 async def is_read(bootstrap_servers: str, group: str, topics: Iterable[Topic]) -> bool:

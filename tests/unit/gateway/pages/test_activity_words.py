@@ -12,14 +12,12 @@ from mycelium.simulator import Scenario, history
 from services.activity.domain.activity import activity_of
 from services.gateway.pages.activity_words import SENTENCES, described, details
 from services.gateway.pages.languages import LANGUAGES
-from services.gateway.pages.show import Show
-from services.gateway.pages.view import Frame
 from shared.contracts import dashboard, identity, marketplace, profile, purchases, wallet
 from shared.contracts.build import make_event
 from shared.contracts.envelope import Payload
 from shared.contracts.legacy import LegacyActivityFound
 from shared.contracts.views import ActivityType
-from tests.unit.gateway.pages.views import view
+from tests.unit.gateway.pages.views import show
 
 ADA: Final = {"user_email": "ada@example.org"}
 Json = Any  # a `UserActivity`
@@ -65,10 +63,6 @@ TOLD: Final[tuple[tuple[type[Payload], dict[str, Any]], ...]] = (  # Any: JSON
     *((dashboard.ActivityReported, {"activity_type": kind}) for kind in ("product_view", "cart_add", "cart_remove")),
     (LegacyActivityFound, {"activity_type": "wallet_transaction"}),
 )
-
-
-def show(language: str) -> Show:
-    return view(frame=Frame(language=language)).show
 
 
 def shown_of(payload: Payload) -> Json:

@@ -15,20 +15,14 @@ from services.analytics.domain.savings import savings
 from services.analytics.domain.things import Product, Taste
 from services.gateway.pages.idea_words import IDEA_REASONS, IDEAS, PRODUCT_REASONS, Idea, idea_texts, reason_text
 from services.gateway.pages.languages import LANGUAGES
-from services.gateway.pages.show import Show
-from services.gateway.pages.view import Frame
 from shared.contracts.analytics_recommend import EvidenceKind
 from shared.contracts.analytics_views import IdeaKind, IdeaReason
 from tests.unit.analytics import products
 from tests.unit.analytics.things import NOW, days_ago, period, product, purchase, running
-from tests.unit.gateway.pages.views import view
+from tests.unit.gateway.pages.views import show
 
 Json = Any  # what the analytics service answers
 OTHERS: Final = [language for language in LANGUAGES if language != "en"]
-
-
-def show(language: str) -> Show:
-    return view(frame=Frame(language=language)).show
 
 
 def found(*bought: Any, on_offer: tuple[Product, ...] = (), **more: Any) -> Iterator[Json]:  # Any: as Holdings has it

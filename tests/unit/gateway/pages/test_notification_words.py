@@ -7,9 +7,9 @@ import pytest
 
 from services.analytics.domain.wording import ABOUT
 from services.gateway.pages.notification_words import WORDS, place_of, texts
-from services.gateway.pages.view import HOME, Frame
+from services.gateway.pages.view import HOME
 from shared.contracts.notification_views import NotificationCode
-from tests.unit.gateway.pages.views import view
+from tests.unit.gateway.pages.views import show, view
 
 CODES = get_args(NotificationCode)
 PARAMS = {
@@ -63,7 +63,7 @@ def test_the_params_of_every_code_are_enough(code: str) -> None:
 
 
 def test_values_are_as_the_user_reads_them() -> None:
-    swedish = view(frame=Frame(language="sv-SE")).show
+    swedish = show("sv-SE")
     title, body = texts(swedish, said("spending_unusual"))
     assert "januari 2026" in title
     assert "284,00\N{NO-BREAK SPACE}TFP" in body

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from fastapi import Request
 
 from services.gateway.pages.assets import Assets
+from services.gateway.pages.show import Show
 from services.gateway.pages.view import Frame, View
 
 NOW = datetime(2026, 1, 31, 9, 30, tzinfo=UTC)
@@ -29,3 +30,8 @@ def request(path: str = "/dashboard/user", query: str = "", **headers: str) -> R
 def view(path: str = "/dashboard/user", query: str = "", frame: Frame | None = None, **headers: str) -> View:
     """A view of that request, as of NOW."""
     return View(request(path, query, **headers), ASSETS, frame or Frame(language="en"), now=NOW)
+
+
+def show(language: str) -> Show:
+    """How things are shown on a page in that language."""
+    return view(frame=Frame(language=language)).show
