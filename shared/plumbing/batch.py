@@ -1,8 +1,9 @@
 """A batch of records on its way from the topics to a store."""
 
-from collections.abc import Iterable, Mapping
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from itertools import compress
+from itertools import chain, compress
 from typing import Self
 
 from shared.contracts.envelope import UserPayload
@@ -12,7 +13,7 @@ from shared.contracts.times import microseconds
 from shared.plumbing.addresses import addresses_in
 from shared.plumbing.erasure import PAYLOADS
 from shared.plumbing.publish import Record
-from shared.plumbing.tombstones import Tombstone
+from shared.plumbing.tombstones import Place, Tombstone
 
 
 @dataclass(slots=True)
@@ -53,6 +54,45 @@ class Batch:
             self.users.add(data.user_email)
             if type(data) in PAYLOADS:
                 self.notes.append(event)
+
+    def about(self, users: Collection[str]) -> Self:
+        """Only the events of these users, and what cannot be used and names one of them."""
+        kept = [isinstance(event.data, UserPayload) and event.data.user_email in users for event in self.events]
+        return replace(
+            self,
+            events=list(compress(self.events, kept)),
+            records=list(compress(self.records, kept)),
+            poison=[each for each in self.poison if not addresses_in(each[0]).isdisjoint(users)],
+        )
+
+    def followed_by(self, more: Self) -> Self:
+        """With the events of another batch, and what cannot be used of it."""
+        return replace(
+            self,
+            events=self.events + more.events,
+            records=self.records + more.records,
+            poison=self.poison + more.poison,
+        )
+
+    def missed(self, tombstones: Mapping[str, Tombstone]) -> dict[str, list[Place]]:
+        """By user who is gone: where the records are that count if there was a registration before, still to come."""
+        gone = {user: tombstone.erased_at for user, tombstone in tombstones.items() if tombstone.is_gone}
+        found: dict[str, list[Place]] = defaultdict(list)
+        if gone:
+            for user, at, record in chain(self._told(), self._named()):
+                if at > gone.get(user, at):
+                    found[user].append((record.topic, record.partition, record.offset))
+        return found
+
+    def _told(self) -> Iterator[tuple[str, int, Record]]:
+        for event, record in zip(self.events, self.records, strict=True):
+            if isinstance(event.data, UserPayload) and not isinstance(event.data, UserErased):
+                yield event.data.user_email, microseconds(event.time), record
+
+    def _named(self) -> Iterator[tuple[str, int, Record]]:
+        for record, _ in self.poison:
+            for user in addresses_in(record):
+                yield user, record.timestamp * 1_000, record
 
     def without_the_gone(self, tombstones: Mapping[str, Tombstone]) -> Self:
         """Without what the tombstones (by user) forbid, and without `user.erased`, which is for no store to apply."""

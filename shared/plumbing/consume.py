@@ -24,6 +24,7 @@ from shared.contracts.types import Section
 from shared.plumbing import consumers, metrics, tracing
 from shared.plumbing.batch import Batch, names_the_gone
 from shared.plumbing.erasure import Erasure
+from shared.plumbing.heed import heed, make_good
 from shared.plumbing.logs import get
 from shared.plumbing.publish import Publisher, Record
 from shared.plumbing.settings import ServiceSettings
@@ -150,7 +151,8 @@ class Consumer:
         with tracing.current().step("store"):
             await self._erasure.take_note(came.notes)
             ids = self._erasure.ids(came.users, (record for record, _ in came.poison))
-            batch = came.without_the_gone(await self._erasure.tombstones(ids))
+            tombstones, bootstrap_servers = self._erasure.tombstones, self._settings.kafka_bootstrap_servers
+            batch, back = await heed(tombstones, bootstrap_servers, self._reader, came, ids)
             stored = await self._apply(batch.events) if batch.events else Stored(0, 0)
             now = datetime.now(UTC)
             gone = await self._erasure.erase_what_slipped_in(ids)
@@ -160,6 +162,7 @@ class Consumer:
             if unusable or attempt > 1:
                 await self._erasure.remove_dead_letters_of_the_gone(ids)
             await self._publisher.sections_changed((c for c in stored.changed if c[0] not in gone), now, causes)
+        await make_good(tombstones, back)
         _count(batch, stored, now)
 
     async def _until_it_succeeds(self, work: Callable[[int], Awaitable[None]]) -> bool:

@@ -49,7 +49,7 @@ async def erase_again(tombstones: Tombstones, erase: Erase, user: str) -> None:
 
 
 class Erasure:
-    """Erases users from one service.
+    """Erases users from one service, which has its own `tombstones`.
 
     `erase` removes all that the service keeps of some users (normalised emails), whatever of it there is, and returns
     the number of documents removed. It may be called again for the same users at any time, and by several processes.
@@ -60,7 +60,7 @@ class Erasure:
         self, service: str, settings: ServiceSettings, database: Database, publisher: Publisher, erase: Erase
     ) -> None:
         self._service = service
-        self._tombstones = Tombstones(database)
+        self.tombstones = Tombstones(database)
         self._dead_letters = DeadLetters(service, settings, publisher)
         self._publisher = publisher
         self._erase = erase
@@ -72,7 +72,7 @@ class Erasure:
         Raises ConnectionError if the database does not answer.
         """
         try:
-            await self._tombstones.prepare()
+            await self.tombstones.prepare()
             await self._dead_letters.remove(self._names_the_gone)
         except PyMongoError as error:
             raise ConnectionError("the tombstones cannot be read") from error
@@ -83,7 +83,7 @@ class Erasure:
         if erasures:
             await self._carry_out(erasures)
         registered = [(e.data.user_email, microseconds(e.time)) for e in events if isinstance(e.data, UserRegistered)]
-        known = await self._tombstones.of(self._tombstones.ids(user for user, _ in registered))
+        known = await self.tombstones.of(self.tombstones.ids(user for user, _ in registered))
         for user, at in registered:
             if user in known:  # hardly any: the others cost one question together
                 await self._let_in(user, at)
@@ -93,14 +93,14 @@ class Erasure:
         if known and known.is_gone and at > known.erased_at:
             if known.again:  # another process came to an end meanwhile
                 await self._erase_again(user)
-            await self._tombstones.change(user, lambda tombstone: tombstone.registered(at))
+            await self.tombstones.change(user, lambda tombstone: tombstone.registered(at))
 
     async def _carry_out(self, erasures: Sequence[tuple[AnyEvent, UserErased]]) -> None:
         """The dead letters are gone through once for all users."""
         removed: dict[str, int] = {}
         for event, data in erasures:
             at = microseconds(event.time)
-            if not (await self._tombstones.erased(data.user_email, at)).is_done(at):
+            if not (await self.tombstones.erased(data.user_email, at)).is_done(at):
                 removed[data.user_email] = await self._remove(data.user_email)
         if removed:
             await self._remove_dead_letters(removed.keys())
@@ -110,7 +110,7 @@ class Erasure:
     async def _finish(self, data: UserErased, event: AnyEvent, documents: int) -> None:
         await self._publish_receipt(data.erasure_id or event.id, documents)
         at = microseconds(event.time)
-        await self._tombstones.change(data.user_email, lambda known: known.carried_out(at))
+        await self.tombstones.change(data.user_email, lambda known: known.carried_out(at))
 
     async def time_to_leave(self, user: str, now: datetime) -> datetime:
         """When the user is erased who asks for it `now` (UTC): after they registered, whatever the clock said then."""
@@ -120,38 +120,34 @@ class Erasure:
 
     async def bury(self, user: str, at: datetime) -> None:
         """Makes the user gone from now on and removes all that is kept, ahead of the event that will carry it out."""
-        await self._tombstones.erased(user, microseconds(at))
+        await self.tombstones.erased(user, microseconds(at))
         await self._remove(user)
 
     async def _remove(self, user: str) -> int:
         """How many documents were removed, counting those of a try that was broken off."""
         documents = await self._erase({user})
-        noted = await self._tombstones.change(user, lambda known: known.removing(documents))
+        noted = await self.tombstones.change(user, lambda known: known.removing(documents))
         return noted.removed if noted else documents
 
     def ids(self, users: Iterable[str], poison: Iterable[Record] = ()) -> Ids:
         """Whom a batch may be about, for `tombstones`: the events' users, and every email that a bad record names."""
-        return self._tombstones.ids(chain(users, *map(addresses_in, poison)))
-
-    async def tombstones(self, ids: Ids) -> Mapping[str, Tombstone]:
-        """The tombstones that there are, by user."""
-        return await self._tombstones.of(ids)
+        return self.tombstones.ids(chain(users, *map(addresses_in, poison)))
 
     async def erase_what_slipped_in(self, ids: Ids) -> Mapping[str, Tombstone]:
         """Erases those again who are gone, after events of theirs came: what another process stored meanwhile, or
         stored and then ended before it could know, is gone then too. Returns their tombstones.
         """
-        gone = {user: found for user, found in (await self._tombstones.of(ids)).items() if found.is_gone}
+        gone = {user: found for user, found in (await self.tombstones.of(ids)).items() if found.is_gone}
         for user in gone:
             await self._erase_again(user)
         return gone
 
     async def _erase_again(self, user: str) -> None:
-        await erase_again(self._tombstones, self._erase, user)
+        await erase_again(self.tombstones, self._erase, user)
 
     async def remove_dead_letters_of_the_gone(self, ids: Ids) -> None:
         """Removes dead letters that were published while their users were being erased."""
-        gone = {user for user, tombstone in (await self._tombstones.of(ids)).items() if tombstone.is_gone}
+        gone = {user for user, tombstone in (await self.tombstones.of(ids)).items() if tombstone.is_gone}
         if gone:
             await self._remove_dead_letters(gone)
 
@@ -186,14 +182,14 @@ class Erasure:
         if not known.is_quiet():
             raise StillBeingErasedError
         at = max(microseconds(now), known.erased_at + 1)
-        noted = await self._tombstones.change(user, lambda tombstone: tombstone.reopened(at))
+        noted = await self.tombstones.change(user, lambda tombstone: tombstone.reopened(at))
         if noted is None or noted.is_gone:
             raise StillBeingErasedError
         return as_time(at)
 
     async def _of(self, user: str) -> Tombstone | None:
-        await self._tombstones.prepare()  # a request may come while the start still waits for Kafka
-        return (await self._tombstones.of(self._tombstones.ids([user]))).get(user)
+        await self.tombstones.prepare()  # a request may come while the start still waits for Kafka
+        return (await self.tombstones.of(self.tombstones.ids([user]))).get(user)
 
     async def _remove_dead_letters(self, users: Set[str]) -> None:
         async def names_them(records: Sequence[Record]) -> set[int]:
@@ -203,7 +199,7 @@ class Erasure:
 
     async def _names_the_gone(self, records: Sequence[Record]) -> set[int]:
         named = [addresses_in(record) for record in records]
-        found = await self._tombstones.of(self._tombstones.ids(set().union(*named)))
+        found = await self.tombstones.of(self.tombstones.ids(set().union(*named)))
         gone = {user for user, tombstone in found.items() if tombstone.is_gone}
         return {place for place, users in enumerate(named) if not gone.isdisjoint(users)}
 

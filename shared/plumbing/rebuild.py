@@ -47,7 +47,7 @@ class Rebuild:
         self._plan = plan
         self._live: Database = client[plan.service]
         self._pace = Pace(rate)
-        self._shadow = Shadow(plan, self._live, database_of(client, plan.service), self._pace)
+        self._shadow = Shadow(plan, bootstrap_servers, self._live, database_of(client, plan.service), self._pace)
         self._documents = Documents(plan, self._live, self._shadow, publisher)
         self._topics = Topics(bootstrap_servers, plan.topics, plan.service)
         self._tell = tell

@@ -25,6 +25,7 @@ from shared.plumbing import consents, mongo, tombstones
 from shared.plumbing.batch import Batch
 from shared.plumbing.consume import Apply
 from shared.plumbing.erasure import Erase
+from shared.plumbing.heed import heed, make_good
 from shared.plumbing.mongo import Client, Database, Document
 from shared.plumbing.rebuild_parts import Pair, Part
 from shared.plumbing.rebuild_topics import Beginning, Offsets
@@ -90,11 +91,12 @@ class Pace:
 class Shadow:
     """The shadow of one service. Its methods raise PyMongoError, KafkaError, and BusyError where the lease was lost."""
 
-    def __init__(self, plan: Plan, live: Database, shadow: Database, pace: Pace) -> None:
+    def __init__(self, plan: Plan, bootstrap_servers: str, live: Database, shadow: Database, pace: Pace) -> None:
         self.database = shadow
         self.tombstones = Tombstones(shadow)
         self.positions: Offsets = {}
         self._plan = plan
+        self._bootstrap_servers = bootstrap_servers
         self._live = live
         self._pace = pace
         self._run = shadow["rebuild"]
@@ -184,10 +186,11 @@ class Shadow:
     async def _settle(self, came: Batch) -> None:
         """As `Consumer` does, but nobody else writes here, nobody is told, and poison was a dead letter before."""
         await self._take_note(came.notes)
-        known = await self.tombstones.of(self.tombstones.ids(came.users))
-        batch = came.without_the_gone(known)
+        ids = self.tombstones.ids(came.users)
+        batch, back = await heed(self.tombstones, self._bootstrap_servers, self._plan.reader, came, ids)
         if batch.events:
             await self._plan.apply(batch.events)
+        await make_good(self.tombstones, back)
 
     async def _take_note(self, notes: Sequence[AnyEvent]) -> None:
         for event in notes:

@@ -39,6 +39,35 @@ async def scan(
         await stop(consumer)
 
 
+async def records_at(bootstrap_servers: str, places: Iterable[tuple[str, int, int]]) -> list[Record]:
+    """The records at these places (topic, partition, offset), in their order; but for those that are no longer there.
+
+    Raises aiokafka.errors.KafkaError.
+    """
+    wanted = [(TopicPartition(topic, number), offset) for topic, number, offset in sorted(places)]
+    consumer = AIOKafkaConsumer(
+        bootstrap_servers=bootstrap_servers, enable_auto_commit=False, auto_offset_reset="earliest"
+    )
+    try:
+        await consumer.start()
+        consumer.assign({partition for partition, _ in wanted})
+        return [record for place in wanted for record in await _at(consumer, *place)]
+    finally:
+        await stop(consumer)
+
+
+async def _at(consumer: AIOKafkaConsumer, partition: TopicPartition, offset: int) -> list[Record]:
+    """One record, or none: a retention has removed it, or it was in a broker that forgot it."""
+    consumer.seek(partition, offset)
+    while True:
+        fetched = await consumer.getmany(partition, timeout_ms=_POLL_MS, max_records=1)
+        if records := fetched.get(partition):
+            return [record for record in records if record.offset == offset]
+        end = consumer.highwater(partition)
+        if end is not None and await consumer.position(partition) >= end:
+            return []
+
+
 def partitions_of(topics: Iterable[Topic]) -> list[TopicPartition]:
     """Every partition of the topics, as they are declared."""
     return [TopicPartition(topic.name, number) for topic in topics for number in range(topic.partitions)]

@@ -16,18 +16,21 @@ from pymongo.errors import DuplicateKeyError
 from shared.plumbing.mongo import Database, Document
 
 COLLECTION = "tombstones"
+_MOST_MISSED = 1_000  # a user; the newest
 _SALT_ID = "salt"
 _SALT_BYTES = 32
 _REMEMBERED = 50_000  # hashes of users who keep coming: half of what looking for tombstones costs
 
 Ids = Mapping[bytes, str]  # the users of a batch by the hashes of their emails
+Place = tuple[str, int, int]  # of a record: its topic, partition and offset
 
 
 class Tombstone(NamedTuple):
     """A user was erased at `erased_at`, and is gone until `registered_at`, their first registration after it.
 
     All that was kept from before `done` is removed; `removed` counts the documents of a removal that is under way.
-    `again` says that what slipped in since is being removed.
+    `again` says that what slipped in since is being removed. `missed` are the records that were dropped because the
+    user was gone, and that are of after the erasure: they count if a registration that comes later was before them.
     """
 
     erased_at: int
@@ -35,6 +38,7 @@ class Tombstone(NamedTuple):
     done: int | None = None
     removed: int = 0
     again: bool = False
+    missed: tuple[Place, ...] | None = None
 
     @property
     def is_gone(self) -> bool:
@@ -72,6 +76,16 @@ class Tombstone(NamedTuple):
     def reopened(self, at: int) -> Self:
         """After a registration at that time, if nothing is being removed; unchanged otherwise."""
         return self.registered(at) if self.is_quiet() else self
+
+    def missing(self, places: Iterable[Place]) -> Self:
+        """After these records came too; unchanged if the user is not gone, as they are not dropped then."""
+        if not self.is_gone:
+            return self
+        return self._replace(missed=tuple(dict.fromkeys((*(self.missed or ()), *places)))[-_MOST_MISSED:])
+
+    def made_good(self, places: tuple[Place, ...]) -> Self:
+        """After these records, all that were missed, were stored."""
+        return self._replace(missed=None) if self.missed == places else self
 
     def removing(self, documents: int) -> Self:
         """After so many more documents were removed."""
@@ -144,4 +158,6 @@ class Tombstones:
 
 
 def _tombstone(document: Document) -> Tombstone:
-    return Tombstone(**{name: document[name] for name in Tombstone._fields})
+    missed = document.get("missed")  # older tombstones have none
+    known = {name: document[name] for name in Tombstone._fields if name != "missed"}
+    return Tombstone(**known, missed=missed and tuple(tuple(place) for place in missed))

@@ -12,11 +12,12 @@ from services.activity.settings import Settings
 from shared.contracts.build import make_event
 from shared.contracts.identity import UserErased, UserRegistered
 from shared.contracts.reading import AnyEvent
-from shared.contracts.topics import RECEIPTS, dead_letters
+from shared.contracts.topics import MARKETPLACE, RECEIPTS, dead_letters
 from shared.plumbing.erasure import Erasure, StillBeingErasedError
 from shared.plumbing.mongo import Database
 from shared.plumbing.problems import ProblemError
 from shared.plumbing.publish import Publisher
+from shared.plumbing.scan import records_at
 from tests.servers.running import publishing
 from tests.servers.traces import records_of, traces_in_records
 
@@ -91,6 +92,15 @@ async def receipts(settings: Settings, event: AnyEvent) -> list[int]:
     return [data["documents"] for data in said if data["erasure_id"] == event.id]
 
 
+async def test_a_record_that_is_no_longer_there_is_not_waited_for(erasure: Erasure, settings: Settings) -> None:
+    await erasure.take_note([erased(ADA, 0)])
+    broker = settings.kafka_bootstrap_servers
+    known = (await records_of(broker, [RECEIPTS]))[-1]
+    there, never = (known.topic, known.partition, known.offset), (known.topic, known.partition, 10**9)
+    found = await records_at(broker, [never, (MARKETPLACE.name, 0, 10**9), there])
+    assert [(each.partition, each.offset, each.value) for each in found] == [(*there[1:], known.value)]
+
+
 async def test_the_receipt_comes_last_and_says_how_much_it_was(
     erasure: Erasure, settings: Settings, shelf: Shelf
 ) -> None:
@@ -159,7 +169,7 @@ async def test_those_who_register_cost_one_question_together(erasure: Erasure, d
 
 async def test_what_another_process_stored_meanwhile_is_removed(erasure: Erasure, shelf: Shelf) -> None:
     ids = erasure.ids([ADA, BO])
-    assert await erasure.tombstones(ids) == {}
+    assert await erasure.tombstones.of(ids) == {}
     await erasure.take_note([erased(ADA, 0)])
     await shelf.put(ADA, BO)
     assert (await erasure.erase_what_slipped_in(ids)).keys() == {ADA}
@@ -199,7 +209,7 @@ async def test_who_left_here_is_gone_at_once_and_let_in_when_it_is_carried_out(e
 async def test_a_tombstone_names_nobody_and_each_service_salts_its_own(erasure: Erasure, database: Database) -> None:
     await erasure.take_note([erased(ADA, 0)])
     (tombstone,) = [d async for d in database["tombstones"].find({"erased_at": {"$exists": True}})]
-    assert set(tombstone) == {"_id", "erased_at", "registered_at", "done", "removed", "again"}
+    assert set(tombstone) == {"_id", "erased_at", "registered_at", "done", "removed", "again", "missed"}
     assert len(tombstone["_id"]) == 32
     salt = await database["tombstones"].find_one({"_id": "salt"})
     assert salt is not None

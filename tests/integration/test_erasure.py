@@ -287,6 +287,32 @@ async def test_who_registers_anew_has_what_is_new_and_nothing_else(world: World,
     await world.has_everything_of(person)
 
 
+async def test_what_is_read_before_the_new_registration_counts_once_that_is_read(
+    world: World, timelines: Database
+) -> None:
+    person = Person()
+    await world.publish(*person.life(ago(60)))
+    erasure = await world.erase(person, ago(30))
+    await eventually(partial(world.is_erased, erasure), timeout=60)
+    (registered, *new), between = person.life(ago(10), world.jwe), person.life(ago(20))[1:]
+    await world.publish(*between, *new)
+    await poison(world, person)
+    await eventually(world.is_through, timeout=60)
+    assert await world.traces(person) == []
+
+    await world.publish(registered)
+    await eventually(partial(world.has_everything_of, person), timeout=60)
+    await eventually(partial(letters_of, world, person, 6), timeout=60)
+    await assert_is_new(timelines, person, [registered, *new])
+    await eventually(partial(nothing_is_missed, timelines), timeout=60)
+
+
+async def nothing_is_missed(timelines: Database) -> bool:
+    """Of those who are back."""
+    missed: dict[str, object] = {"missed": {"$ne": None}, "registered_at": {"$ne": None}}
+    return [await timelines.client[name]["tombstones"].count_documents(missed) for name in NAMES] == [0, 0, 0]
+
+
 async def assert_is_new(timelines: Database, person: Person, life: Sequence[tuple[Topic, AnyEvent]]) -> None:
     ranks = {event.rank for _, event in life}
     kept = [document["event"] async for document in timelines["activities"].find({"user": person.email})]

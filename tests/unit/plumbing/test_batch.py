@@ -59,6 +59,23 @@ def test_who_registered_anew_has_what_came_after_it(registered_at: int, kept: in
     assert (len(left.events), left.gone) == (kept, 1 - kept)
 
 
+def test_what_a_later_registration_may_let_in_is_known_by_its_place() -> None:
+    batch = Batch.of(READER, [BAD, GOOD])
+    here = (MARKETPLACE.name, 0, 0)
+    assert batch.missed({USER: Tombstone(AT - 1)}) == {USER: [here, here]}
+    assert batch.missed({USER: Tombstone(AT)}) == {}, "it was before the erasure"
+    assert batch.missed({USER: Tombstone(AT - 2, AT - 1)}) == {}, "they are back"
+    assert batch.missed({"somebody.else@example.org": Tombstone(AT - 1)}) == {}
+
+
+def test_only_what_is_about_a_user_is_read_again() -> None:
+    batch, nobody = Batch.of(READER, [BAD, GOOD]), Batch.of(READER, [])
+    again = nobody.followed_by(batch.about({USER}))
+    assert (again.events, again.records, again.poison) == (batch.events, batch.records, batch.poison)
+    others = nobody.followed_by(batch.about({"somebody.else@example.org"}))
+    assert (others.events, others.records, others.poison) == ([], [], [])
+
+
 def test_an_erasure_is_a_note_and_nothing_to_store() -> None:
     erased = good_event("user.erased.v1")
     batch = Batch.of(READER, [record(orjson.dumps(erased), IDENTITY, erased["subject"])])

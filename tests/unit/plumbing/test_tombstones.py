@@ -74,6 +74,17 @@ def test_nobody_is_let_in_while_they_are_being_erased(history: list[Said], at: i
         assert not known.reopened(known.erased_at + at).is_gone
 
 
+def test_what_was_missed_is_kept_until_it_is_stored() -> None:
+    first, second = ("topic", 0, 7), ("topic", 1, 3)
+    gone = Tombstone(5).missing([first]).missing([first, second])
+    back = gone.registered(8)
+    assert (gone.missed, back.missed, back.missing([("topic", 2, 1)])) == ((first, second), (first, second), back)
+    assert gone.erased(9).missed == (first, second), "an erasure says nothing of what comes after it"
+    assert back.made_good((first,)) == back
+    assert back.made_good((first, second)).missed is None
+    assert len(Tombstone(5).missing(("topic", 0, n) for n in range(2_000)).missed or ()) == 1_000
+
+
 def test_the_count_of_what_was_removed_outlives_a_crash() -> None:
     broken_off = Tombstone(5).removing(3)
     assert broken_off.removing(4).removed == 7
