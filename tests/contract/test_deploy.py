@@ -181,7 +181,7 @@ def names_of_ours() -> Iterator[str]:
 
 def names_in(expression: str) -> set[str]:
     """The metrics that a PromQL expression reads."""
-    bare = re.sub(r'\{[^}]*\}|\[[^\]]*\]|"[^"]*"|\b(by|on|without|ignoring) \([^)]*\)', " ", expression)
+    bare = re.sub(r'\{[^}]*\}|\[[^\]]*\]|"[^"]*"|\b(by|on|without|ignoring) \([^)]*\)|\boffset \w+', " ", expression)
     bare = re.sub(r"\b\w+\s*\(", "(", bare)
     return {*re.findall(r"[a-zA-Z_][\w:]*", bare)} - {"and", "or", "unless"}
 
