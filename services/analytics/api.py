@@ -80,16 +80,17 @@ def routes(reckoning: Reckoning, presences: Presences, tokens: InternalTokens) -
 
 async def _facts(
     reckoning: Reckoning, presences: Presences, email: str, asked: Question, usage: Mapping[str, Any]
-) -> tuple[list[Record], int]:
-    """The first MOST of what a figure is made of, and how much there is. Nothing else is read."""
+) -> tuple[list[Record], int, int]:
+    """The first MOST of what a figure is made of, how much there is, and how much does not count; no more is read."""
     if asked.made_of == "purchases":
-        bought, number = await reckoning.chosen(email, asked.choice, zone_of(usage["timezone"]))
-        return [purchase_fact(each) for each in bought], number
+        which = email, asked.choice, zone_of(usage["timezone"])
+        bought, number = await reckoning.chosen(*which)
+        return [purchase_fact(each) for each in bought], number, await reckoning.not_counted(*which)
     if asked.made_of == "deployments":
         deployed = deployments_of(asked, await reckoning.deployments_of(email))
-        return [deployment_fact(asked, *each) for each in deployed[:MOST]], len(deployed)
+        return [deployment_fact(asked, *each) for each in deployed[:MOST]], len(deployed), 0
     minutes = await presences.minutes_of(email, datetime.now(UTC))
-    return [minute_fact(*each) for each in minutes[:MOST]], len(minutes)
+    return [minute_fact(*each) for each in minutes[:MOST]], len(minutes), 0
 
 
 def _last_months(usage: Mapping[str, Any], number: int, now: datetime) -> list[Mapping[str, Any]]:

@@ -114,6 +114,11 @@ class Reckoning:
         refunds = await self._refunds(_of_these(found))
         return [purchase_of(d, refunds.get(d["_id"], Decimal(0))) for d in found], number
 
+    async def not_counted(self, user: str, choice: Choice, zone: ZoneInfo) -> int:
+        """How many more purchases the figure would be made of, were they active or completed."""
+        others: Document = {"status": {"$nin": [None, *COUNTED]}}
+        return await self._purchases.count_documents({"user": user, **_filter(choice, zone), **others})
+
     async def wants_billing_alerts(self, user: str) -> bool:
         """Whether the user wants to be told of budgets; they do until they say otherwise."""
         settings = await self._settings.find_one({"_id": key_of(user, SETTINGS)}) or {"fields": {}}

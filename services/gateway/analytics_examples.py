@@ -76,6 +76,7 @@ EXPLANATION: Final[Json] = {
         }
     ],
     "total_facts": 1,
+    "not_counted": 0,
 }
 REPORT: Final[Json] = {
     "from": "2026-01-01",

@@ -116,13 +116,17 @@ class Fact(BaseModel):
 
 
 class Explanation(BaseModel):
-    """Why a figure is what it is: its value, how it is worked out, and what it is made of, at most 500 things."""
+    """Why a figure is what it is: its value, how it is worked out, and what it is made of, at most 500 things.
+
+    `not_counted`: how many more purchases it would be made of, were they active or completed; they may be pending.
+    """
 
     figure: str
     value: Any
     formula: str
     facts: list[Fact]
     total_facts: int
+    not_counted: int = 0
 
 
 def _day(value: object) -> object:

@@ -142,6 +142,20 @@ async def test_every_sum_is_that_of_its_evidence(ada: Person) -> None:
         assert status == 422, unknown
 
 
+async def test_how_much_does_not_count_is_said(ada: Person) -> None:
+    await some_life(ada)  # with a pending purchase of a service of hypha's
+    figures = {
+        "total_spent": 1,
+        f"spending_trends/{THIS_MONTH}/total_spent": 1,
+        f"spending_trends/{name_of(in_month(2))}/total_spent": 0,
+        "favorite_categories/storage/total_spent": 0,
+        "preferred_providers/hypha/total_spent": 1,
+        "deployment_stats/monthly_costs": 0,
+    }
+    said = {figure: (await ada.get("/analytics/usage/explain", figure=figure))["not_counted"] for figure in figures}
+    assert said == figures
+
+
 async def test_the_report_lists_the_purchases_of_the_days(ada: Person) -> None:
     await some_life(ada)
     days = {"from": f"{in_month(2):%Y-%m-01}", "to": f"{NOW:%Y-%m-%d}"}

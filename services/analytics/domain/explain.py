@@ -92,7 +92,7 @@ def question(figure: str, usage: Mapping[str, Any]) -> Question:
     return Question(figure, value, name, "purchases", _choice(steps, name))
 
 
-def explanation(asked: Question, facts: Iterable[Record], total: int) -> Record:
+def explanation(asked: Question, facts: Iterable[Record], total: int, not_counted: int) -> Record:
     """`Explanation` of a figure, by the first MOST of the `total` facts that it is made of."""
     return {
         "figure": asked.figure,
@@ -100,6 +100,7 @@ def explanation(asked: Question, facts: Iterable[Record], total: int) -> Record:
         "formula": _FORMULAS[asked.name],
         "facts": list(facts),
         "total_facts": total,
+        "not_counted": not_counted,
     }
 
 

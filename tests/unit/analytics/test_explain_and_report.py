@@ -62,8 +62,8 @@ def test_a_figure_is_made_of_some_purchases(figure: str, choice: Choice) -> None
 
 
 def test_a_figure_is_told_with_its_facts() -> None:
-    told = explanation(question("total_spent", usage()), [purchase_fact(BOUGHT[0])], 3)
-    assert (told["value"], told["total_facts"]) == ("35", 3)
+    told = explanation(question("total_spent", usage()), [purchase_fact(BOUGHT[0])], 3, 1)
+    assert (told["value"], told["total_facts"], told["not_counted"]) == ("35", 3, 1)
     fact = told["facts"][0]
     assert (fact["amount"], fact["currency"], fact["event_ids"]) == ("30", "TFP", ["e1", "e2"])
 
