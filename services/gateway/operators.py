@@ -11,7 +11,17 @@ from fastapi import APIRouter, Body, Depends, Path, Query
 
 from services.gateway.bodies import JsonRoute
 from services.gateway.description import BAD_BODY, BAD_TOKEN, answer, invalid, problem
-from services.gateway.operators_examples import ATTEMPT, ATTEMPTS, DISCARDED, LETTER, PAGE, RETRY_MANY, RETRY_ONE
+from services.gateway.operators_examples import (
+    ATTEMPT,
+    ATTEMPTS,
+    DISCARD_MANY,
+    DISCARDED,
+    DISCARDED_MANY,
+    LETTER,
+    PAGE,
+    RETRY_MANY,
+    RETRY_ONE,
+)
 from services.gateway.services import unavailable
 from services.gateway.sessions import Sessions
 from services.gateway.tokens import Identity
@@ -21,7 +31,9 @@ from shared.contracts.operation_views import (
     DeadLetter,
     DeadLetterPage,
     DeadLetterQuery,
+    Discarded,
     LetterIdText,
+    Many,
     Outcome,
     RetryMany,
     RetryOne,
@@ -157,6 +169,22 @@ def routes(sessions: Sessions, desk: Desk) -> APIRouter:
         if not found:
             raise _NOT_FOUND
         return found[0]
+
+    @router.post(
+        "/discard",
+        summary="Nothing is to be done about all that have one reason",
+        responses=answer(200, "How many there were.", DISCARDED_MANY)
+        | invalid("#/reason", "Field required")
+        | BAD_BODY
+        | _MAY,
+    )
+    async def discard_dead_letters(
+        who: Operator, asked: Annotated[Many, Body(openapi_examples={"all": {"value": DISCARD_MANY}})]
+    ) -> Discarded:
+        """The open ones of one service. If it takes too long (503), ask again: it goes on from there."""
+        wanted = Wanted(service=asked.service, reason=asked.reason, state="open")
+        async with at_the_desk.alone():
+            return Discarded(discarded=sum([1 async for _ in desk.discard(wanted, who.user)]))
 
     return router
 

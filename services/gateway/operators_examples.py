@@ -42,4 +42,6 @@ LETTER: Final = OPEN | {
 ATTEMPT: Final = {"id": ID, "outcome": "applied", "reason": None, "error": None, "published": True}
 ATTEMPTS: Final = {"outcomes": {"applied": 40, "poison": 1}, "published": 40, "not_published": [ID]}
 RETRY_ONE: Final = {"dry_run": True, "value": '{"specversion": "1.0", "id": "1"}'}
+DISCARD_MANY: Final = {"service": "purchases", "reason": "unknown_type"}
+DISCARDED_MANY: Final = {"discarded": 41}
 RETRY_MANY: Final = {"service": "purchases", "reason": "unknown_type", "dry_run": False}

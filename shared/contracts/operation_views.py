@@ -143,11 +143,22 @@ class RetryOne(BaseModel):
     again: bool = False
 
 
-class RetryMany(BaseModel):
+class Many(BaseModel):
     """All open dead letters of one service that have one reason."""
 
     model_config = ConfigDict(strict=True, extra="forbid", hide_input_in_errors=True)
 
     service: Service
     reason: PoisonReason
+
+
+class RetryMany(Many):
+    """All open dead letters of one service that have one reason, to be published again."""
+
     dry_run: bool = False
+
+
+class Discarded(BaseModel):
+    """How many dead letters were open and are discarded now."""
+
+    discarded: int

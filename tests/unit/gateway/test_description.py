@@ -94,6 +94,7 @@ def test_it_is_openapi_3_1_and_has_the_contracts_operations() -> None:
         "post /ops/v1/dead-letters/{id}/retry",
         "post /ops/v1/dead-letters/retry",
         "post /ops/v1/dead-letters/{id}/discard",
+        "post /ops/v1/dead-letters/discard",
     }
 
 
