@@ -119,8 +119,8 @@ def routes(services: Services, sessions: Sessions) -> APIRouter:
     async def erase(identity: Asking, body: PasswordAgain = None) -> Response:
         """Asks for the password again; where accounts are an outside issuer's, for a sign-in of the last five minutes.
 
-        All tokens are dead at once. Every service removes what it has; the `Location`, which needs no token, tells how
-        far that has come.
+        All tokens are dead here, and within five seconds at every other gateway. Every service removes what it has; the
+        `Location`, which needs no token, tells how far that has come.
         """
         erased = await begin_erasure(services, sessions, identity, body)
         response = erased.response()

@@ -155,7 +155,7 @@ class UserStore:
         raise ContentionError
 
     async def password_hash(self, email: str) -> str | None:
-        """The password hash of the account with this email; None if there is no such account."""
+        """The password hash of the account with this email; None if there is no such account, or it has none."""
         found = await self._users.find_one({"_id": email}, {"password_hash": 1})
         return found.get("password_hash") if found else None
 
