@@ -1,4 +1,4 @@
-"""Keeps one program running: starts it, says when it is ready, and starts it again when it ends."""
+"""Keeps one program running: starts it, says when it is ready, and starts it again when it ends or is silent."""
 
 import asyncio
 import os
@@ -16,6 +16,10 @@ from mycelium.stack.logs import why_it_ended
 _FIRST_DELAY, _LAST_DELAY = 0.1, 10.0  # seconds before a program that ended is started again: doubled each time
 _RAN_WELL = 30.0  # seconds after which an end counts as the first one again
 _TRIES = 3  # of a program that has never been ready
+# How often a program is asked whether it is alive, in seconds, and after how many questions in a row without an answer
+# it is killed: later than its own watchdog would end it. Questions are counted, as a clock would go on while this
+# process or the whole machine stands still.
+_ASK_SECONDS, _UNANSWERED = 5.0, 13
 
 
 @dataclass(frozen=True)
@@ -23,12 +27,14 @@ class Program:
     """What to run, with nothing but `env` in its environment.
 
     `prepare` is given the process's id and returns once it is ready for use; it is cancelled if the process ends.
+    `is_alive` is asked from then on whether the process still answers, and raises nothing; without it, nobody asks.
     """
 
     name: str
     argv: tuple[str, ...]
     env: Mapping[str, str]
     prepare: Callable[[int], Awaitable[None]]
+    is_alive: Callable[[], Awaitable[bool]] | None = None
 
 
 async def nothing() -> None:
@@ -39,7 +45,7 @@ class Keeper:
     """Keeps `program` running between `start` and `stop`, its output appended to `log`.
 
     `say` is told in a sentence what happened, `on_spawn` is called when `pid` has changed, `on_death` is awaited when
-    the process has ended on its own and before it is started again.
+    the process has ended on its own and before it is started again. Every `ask_seconds` it is asked if it is alive.
     """
 
     def __init__(
@@ -50,12 +56,14 @@ class Keeper:
         say: Callable[[str], None],
         on_spawn: Callable[[], None] = lambda: None,
         on_death: Callable[[], Awaitable[None]] = nothing,
+        ask_seconds: float = _ASK_SECONDS,
     ) -> None:
         self._program = program
         self._log = log
         self._say = say
         self._on_spawn = on_spawn
         self._on_death = on_death
+        self._ask_seconds = ask_seconds
         self._task: asyncio.Task[None] | None = None
         self._process: asyncio.subprocess.Process | None = None
         self._ready_at: float | None = None
@@ -121,22 +129,43 @@ class Keeper:
             return error.errno or 1
         self.pid = process.pid
         self._on_spawn()
-        preparing = asyncio.create_task(self._prepare(process))
+        attending = asyncio.create_task(self._attend(process))
         try:
             return await process.wait()
         finally:
-            preparing.cancel()
+            attending.cancel()
 
-    async def _prepare(self, process: asyncio.subprocess.Process) -> None:
+    async def _attend(self, process: asyncio.subprocess.Process) -> None:
+        if await self._prepare(process) and self._program.is_alive is not None:
+            await self._until_silent(self._program.is_alive)
+            self._say(f"{self._program.name} did not answer {_UNANSWERED} times in a row and was killed.")
+            _kill(process)
+
+    async def _prepare(self, process: asyncio.subprocess.Process) -> bool:
         try:
             await self._program.prepare(process.pid)
         except Exception as error:  # noqa: BLE001  (whatever it is, the process is of no use as it is)
             self._say(f"{self._program.name} could not be made ready: {type(error).__name__}.")
             _kill(process)
-            return
+            return False
         self._ready_at = time.monotonic()
         if not self._first_ready.done():
             self._first_ready.set_result(None)
+        return True
+
+    async def _until_silent(self, is_alive: Callable[[], Awaitable[bool]]) -> None:
+        unanswered = 0
+        while unanswered < _UNANSWERED:
+            answered, _ = await asyncio.gather(_within(self._ask_seconds, is_alive), asyncio.sleep(self._ask_seconds))
+            unanswered = 0 if answered else unanswered + 1
+
+
+async def _within(seconds: float, is_alive: Callable[[], Awaitable[bool]]) -> bool:
+    try:
+        async with asyncio.timeout(seconds):
+            return await is_alive()
+    except TimeoutError:
+        return False
 
 
 def _kill(process: asyncio.subprocess.Process) -> None:

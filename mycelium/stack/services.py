@@ -59,14 +59,26 @@ def _program(name: str, addresses: Addresses, settings: Mapping[str, str], http:
         while not (await health(http, addresses.url(name))).get("ready"):  # noqa: ASYNC110  (another process)
             await asyncio.sleep(_POLL_SECONDS)
 
+    async def is_alive() -> bool:
+        return await answers(http, addresses.url(name))
+
     # -P: a folder called `services` where the user happens to stand is not ours
     argv = (sys.executable, "-P", "-m", f"services.{name}")
-    return Program(name, argv, {**environment(), **settings, "PORT": str(addresses.ports[name])}, prepare)
+    return Program(name, argv, {**environment(), **settings, "PORT": str(addresses.ports[name])}, prepare, is_alive)
 
 
 def environment() -> dict[str, str]:
     """What our processes inherit: everything but the names of servers, which the stack decides on."""
     return {name: value for name, value in os.environ.items() if name not in ("KAFKA_BOOTSTRAP_SERVERS", "MONGO_URL")}
+
+
+async def answers(http: aiohttp.ClientSession, url: str) -> bool:
+    """Whether the process at `url` answers /livez, whatever it says."""
+    try:
+        async with http.get(f"{url}/livez"):
+            return True
+    except (aiohttp.ClientError, TimeoutError):
+        return False
 
 
 async def health(http: aiohttp.ClientSession, url: str) -> dict[str, object]:

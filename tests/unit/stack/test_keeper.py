@@ -4,19 +4,29 @@ import asyncio
 import os
 import signal
 import sys
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
+import aiohttp
 import psutil
 import pytest
 
 from mycelium.stack.errors import StackError
 from mycelium.stack.keeper import Keeper, Program, nothing
+from mycelium.stack.ports import free_ports
+from mycelium.stack.services import answers
 from tests.waiting import eventually
 
 LASTING = "import signal; print('up', flush=True); signal.pause()"
+ANSWERING = """
+from http.server import HTTPServer, SimpleHTTPRequestHandler
+HTTPServer(("127.0.0.1", {port}), SimpleHTTPRequestHandler).serve_forever()
+"""
+ASK_SECONDS = 0.1
 DEAF = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf', flush=True); signal.pause()"
 
 
@@ -35,7 +45,14 @@ class Kept:
         self.log = folder / "stub.log"
         self.said: list[str] = []
         self.pids: list[int] = []
-        self.keeper = Keeper(program, self.log, say=self.said.append, on_spawn=self._spawned, on_death=on_death)
+        self.keeper = Keeper(
+            program,
+            self.log,
+            say=self.said.append,
+            on_spawn=self._spawned,
+            on_death=on_death,
+            ask_seconds=ASK_SECONDS,
+        )
 
     def _spawned(self) -> None:
         assert self.keeper.pid is not None
@@ -199,6 +216,78 @@ async def test_a_stopped_program_can_be_started_again(tmp_path: Path) -> None:
         await eventually(lambda: len(kept.pids) == 2)
         assert not alive(kept.pids[0])
         assert alive(kept.pids[1])
+
+
+@asynccontextmanager
+async def answering() -> AsyncIterator[tuple[Program, Callable[[], Awaitable[bool]]]]:
+    """A program that answers by HTTP, and the question whether it does."""
+    (port,) = free_ports(1)
+    async with aiohttp.ClientSession() as http:
+
+        async def is_alive() -> bool:
+            return await answers(http, f"http://127.0.0.1:{port}")
+
+        async def answers_at_last(_pid: int) -> None:
+            await eventually(is_alive)
+
+        yield replace(python(ANSWERING.format(port=port), answers_at_last), is_alive=is_alive), is_alive
+
+
+async def test_one_that_is_frozen_is_killed_and_started_again_each_time(tmp_path: Path) -> None:
+    async with answering() as (program, is_alive), keep(program, tmp_path) as kept:
+        await kept.keeper.ready()
+        for frozen in (1, 2):
+            await eventually(is_alive)
+            os.kill(kept.pids[-1], signal.SIGSTOP)
+            await eventually(lambda frozen=frozen: len(kept.pids) > frozen)  # type: ignore[misc]
+        await eventually(is_alive)
+        assert not any(alive(pid) for pid in kept.pids[:2])
+        assert (
+            kept.said
+            == [
+                "stub did not answer 13 times in a row and was killed.",
+                f"stub ended (code -9) and is started again; see {kept.log}.",
+            ]
+            * 2
+        )
+
+
+async def test_one_that_answers_now_and_then_is_left_alone(tmp_path: Path) -> None:
+    prepared, asked = asyncio.Event(), 0
+
+    async def prepare(_pid: int) -> None:
+        await prepared.wait()
+
+    async def every_thirteenth_time() -> bool:
+        nonlocal asked
+        assert prepared.is_set()
+        asked += 1
+        return asked % 13 == 0
+
+    program = replace(python(LASTING, prepare), is_alive=every_thirteenth_time)
+    async with keep(program, tmp_path) as kept:
+        await kept.says("up")
+        prepared.set()
+        await eventually(lambda: asked > 30)
+        assert (len(kept.pids), kept.said) == (1, [])
+
+
+async def test_nobody_is_blamed_for_a_supervisor_that_stood_still(tmp_path: Path) -> None:
+    answered = 0
+
+    async def is_alive() -> bool:
+        nonlocal answered
+        await asyncio.sleep(0)
+        answered += 1
+        return True
+
+    async with keep(replace(python(LASTING), is_alive=is_alive), tmp_path) as kept:
+        for before in (1, 2):
+            await eventually(lambda before=before: answered > before)  # type: ignore[misc]
+            time.sleep(15 * ASK_SECONDS)  # noqa: ASYNC251  (it is what is tested)
+        before = answered
+        await eventually(lambda: answered > before + 1)
+        assert (len(kept.pids), kept.said) == (1, [])
 
 
 SUPERVISOR = """

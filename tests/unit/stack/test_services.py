@@ -9,7 +9,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from mycelium.stack.services import FIGURES, NAMES, Addresses, at_rest, health, programs
+from mycelium.stack.services import FIGURES, NAMES, Addresses, answers, at_rest, health, programs
 from shared.contracts.topics import SERVICES
 
 SECRETS = {
@@ -69,6 +69,22 @@ async def test_health_is_empty_where_nothing_answers() -> None:
         assert await health(http, "http://127.0.0.1:1") == {}
     async with answering(lambda: ["no object"]) as (http, url):
         assert await health(http, url) == {}
+
+
+async def test_whatever_a_process_says_it_answers() -> None:
+    async with answering(dict) as (http, url):
+        assert await answers(http, url)
+        assert await answers(http, f"{url}/not/there")
+        assert not await answers(http, "http://127.0.0.1:1")
+
+
+async def test_our_own_processes_are_asked_whether_they_live() -> None:
+    async with answering(dict) as (http, url):
+        addresses = Addresses("nowhere", "nowhere", PORTS | {"analytics": int(url.rpartition(":")[2])})
+        made = {program.name: program.is_alive for program in programs(addresses, SECRETS, {}, http)}
+        assert {name: asked and await asked() for name, asked in made.items()} == {
+            name: name == "analytics" for name in NAMES
+        }
 
 
 async def test_at_rest_as_soon_as_both_figures_are_zero() -> None:
