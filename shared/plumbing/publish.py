@@ -1,6 +1,7 @@
 """Publishing: every record is acknowledged by the broker before it counts as published."""
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
@@ -16,12 +17,15 @@ from shared.contracts.topics import UPDATES, Topic, dead_letters
 from shared.contracts.types import Section
 from shared.plumbing import header_names as header_names  # see there
 from shared.plumbing import metrics, tracing
+from shared.plumbing.logs import get
 from shared.plumbing.settings import KafkaSettings
 from shared.plumbing.tracing import Causes
 
 _CHECK_SECONDS = 2
 _STOP_SECONDS = 2
 _MAX_REQUEST_BYTES = 32 * 1024 * 1024  # a dead letter is as large as what came, not as what may come
+
+_log = get(__name__)
 
 Record = ConsumerRecord[bytes, bytes]
 Outgoing = tuple[str, bytes | None, bytes | None, Headers]
@@ -107,8 +111,7 @@ class Publisher:
             )
             for record, why in poison
         )
-        for record, why in poison:
-            metrics.DEAD_LETTERS.labels(record.topic, why.reason).inc()
+        _report(poison)
 
     async def again(self, records: Iterable[Record]) -> None:
         """Publishes records on their topic again, byte for byte and dated as they were, and waits like `records`."""
@@ -133,6 +136,17 @@ class Publisher:
         ]
         if sent:
             await asyncio.gather(*sent)
+
+
+def _report(poison: Iterable[tuple[Record, Poison]]) -> None:
+    """Counts dead letters, and logs one line for each topic and reason: a flood of records is no flood of lines."""
+    found: defaultdict[tuple[str, str], list[Record]] = defaultdict(list)
+    for record, why in poison:
+        found[record.topic, why.reason].append(record)
+    for (topic, reason), records in found.items():
+        metrics.DEAD_LETTERS.labels(topic, reason).inc(len(records))
+        first = {"partition": records[0].partition, "offset": records[0].offset}
+        _log.warning("dead_lettered", topic=topic, reason=reason, records=len(records), **first)
 
 
 def _value_of(record: Record) -> bytes | None:

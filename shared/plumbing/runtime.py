@@ -81,6 +81,7 @@ class Runtime:
             for step in self._prepare:
                 await self._patiently(step)
             self._prepared = True
+            _log.info("ready")
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._stopping.wait())
                 for job in self._jobs:

@@ -2,7 +2,9 @@
 
 import asyncio
 
+from aiokafka.errors import KafkaConnectionError
 from fastapi import FastAPI
+from structlog.testing import capture_logs
 
 from shared.plumbing.runtime import Runtime
 from tests.waiting import eventually
@@ -50,3 +52,20 @@ async def test_jobs_that_end_when_they_are_told_to_are_no_failure() -> None:
         await eventually(lambda: is_fine(runtime))
     assert runtime.ended.is_set()
     assert runtime.failure is None
+
+
+async def test_it_says_once_that_it_is_ready_and_not_before() -> None:
+    there = False
+
+    async def connect() -> None:
+        if not there:
+            raise KafkaConnectionError
+
+    runtime = Runtime(prepare=[connect], jobs=[Patient()], close=[])
+    with capture_logs() as logs:
+        async with runtime.lifespan(FastAPI()):
+            await eventually(lambda: logs)
+            assert [log["event"] for log in logs] == ["waiting_to_connect"]
+            there = True
+            await eventually(lambda: is_fine(runtime))
+    assert [log["event"] for log in logs if log["event"] != "waiting_to_connect"] == ["ready"]
