@@ -31,5 +31,6 @@ def brokers(kafka: str | None, data_dir: Path) -> str:
     if address := found or os.environ.get("KAFKA_BOOTSTRAP_SERVERS"):
         return str(address)
     raise typer.BadParameter(
-        f"no stack runs on {data_dir}. Start one with `mycelium up`, or name a broker with --kafka HOST:PORT."
+        f"no stack runs on {data_dir}. Start one with `mycelium up`, or name the directory of one that runs with "
+        "--data-dir DIR, or a broker with --kafka HOST:PORT."
     )

@@ -14,9 +14,10 @@ import typer
 from aiokafka.errors import KafkaError
 
 from mycelium.brokers import DATA_DIR, DataDirOption, KafkaOption, brokers
-from mycelium.dead_letters_shown import show_attempts, show_letter, show_table
+from mycelium.dead_letters_shown import show_attempts, show_letter, show_others, show_table
 from shared.contracts.operation_views import DeadLetter, Reason, State
 from shared.contracts.topics import Service
+from shared.contracts.types import normalise_email
 from shared.plumbing.dead_letter_desk import Desk, Wanted
 from shared.plumbing.letter_ids import LetterId
 from shared.plumbing.publish import Publisher, Record
@@ -47,6 +48,9 @@ def list_(
     since: Annotated[
         str | None, typer.Option(metavar="TIME", help="Those since then: 90m, 24h, 7d, or 2026-01-31T09:30:00Z.")
     ] = None,
+    user: Annotated[
+        str | None, typer.Option(metavar="EMAIL", help="Those whose record key is this email only. It is not shown.")
+    ] = None,
     state: Annotated[Literal[State, "all"], typer.Option(help="What was done about them.")] = "open",
     limit: Annotated[int, typer.Option(min=1, help="The newest so many.")] = 100,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
@@ -54,7 +58,7 @@ def list_(
     data_dir: DataDirOption = DATA_DIR,
 ) -> None:
     """List the dead letters, newest first. Nothing of the records themselves is shown."""
-    wanted = Wanted(None, service, reason, topic, None if state == "all" else state, _time(since))
+    wanted = Wanted(None, service, reason, topic, None if state == "all" else state, _time(since), _email(user))
     found = _at_the_desk(brokers(kafka, data_dir), lambda desk: desk.newest(wanted, limit + 1), writes=False)
     letters = found[:limit]
     if as_json:
@@ -108,7 +112,10 @@ def retry(
 
     async def work(desk: Desk) -> bool:
         attempts = desk.retry(wanted, _operator(), value=edited, again=again, dry_run=dry_run)
-        return await show_attempts(attempts, dry_run=dry_run)
+        good = await show_attempts(attempts, dry_run=dry_run)
+        if good and edit and wanted.id and not dry_run:
+            show_others(await desk.others(wanted.id))
+        return good
 
     if not _at_the_desk(brokers(kafka, data_dir), work, writes=not dry_run):
         raise typer.Exit(1)
@@ -116,25 +123,29 @@ def retry(
 
 @dead_letters.command()
 def discard(
-    letter_id: MaybeIdArgument = None,
+    letter_ids: Annotated[
+        list[str] | None, typer.Argument(metavar="[ID]...", help="Dead letters, as `list` shows them.")
+    ] = None,
     service: ServiceOption = None,
     reason: BulkReasonOption = None,
     kafka: KafkaOption = None,
     data_dir: DataDirOption = DATA_DIR,
 ) -> None:
     """Note that nothing is to be done about dead letters. They stay where they are until they are too old."""
-    wanted = _wanted(letter_id, service, reason, only_open=True)
+    one_by_one: list[str | None] = [*letter_ids] if letter_ids else [None]
+    each_wanted = [_wanted(letter_id, service, reason, only_open=True) for letter_id in one_by_one]
 
     async def work(desk: Desk) -> list[DeadLetter]:
-        return [letter async for letter in desk.discard(wanted, _operator())]
+        return [letter for wanted in each_wanted async for letter in desk.discard(wanted, _operator())]
 
     found = _at_the_desk(brokers(kafka, data_dir), work, writes=True)
-    if wanted.id and not found:
-        _fail(_NONE)
-    for letter in found if wanted.id else ():
-        typer.echo(f"{letter.id}: {letter.state}")
-    if not wanted.id:
+    if not letter_ids:
         typer.echo(f"{len(found)} discarded")
+        return
+    for letter in found:
+        typer.echo(f"{letter.id}: {letter.state}")
+    if len(found) < len(letter_ids):
+        _fail(_NONE)
 
 
 _NONE = "There is no such dead letter, or not any more. `mycelium dead-letters list --state all` shows those that are."
@@ -157,6 +168,13 @@ def _wanted(letter_id: str | None, service: Service | None, reason: Reason | Non
 
 def _parsed(text: str) -> LetterId:
     return LetterId.parse(text) or _fail(_NONE)
+
+
+def _email(text: str | None) -> str | None:
+    try:
+        return normalise_email(text) if text is not None else None
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--user") from None
 
 
 def _time(text: str | None) -> datetime | None:

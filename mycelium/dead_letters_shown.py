@@ -71,6 +71,14 @@ def show_letter(letter: DeadLetter, record: Record | None) -> None:
         _console.print(Text(f"{printable(name)}: ", style="bold"), Text(printable(text)), sep="", soft_wrap=True)
 
 
+def show_others(letters: Sequence[DeadLetter]) -> None:
+    """What is left to do once a record was published with another value: nothing is printed if `letters` is empty."""
+    if letters:
+        _console.print("All services were sent it. Discard what is still open of the record as it was:")
+        ids = " ".join(letter.id for letter in letters)
+        _console.print(Text(f"mycelium dead-letters discard {ids}"), soft_wrap=True)
+
+
 async def show_attempts(attempts: AsyncIterator[Attempt], *, dry_run: bool) -> bool:
     """What became of each of a few, and how many they were of each kind. False if one could not be published."""
     outcomes, published = Counter[Outcome](), 0

@@ -26,6 +26,7 @@ _POLL_MS = 100
 _FETCH_BYTES = 65_536  # of each partition only the oldest record is looked at
 _ANSWER_SECONDS = 15
 _EVERY_SECONDS = 2
+_GO_ON = "Look again, or with --watch: a service whose positions stay as they are reads nothing; see its /readyz."
 _console = Console(highlight=False)
 
 
@@ -158,7 +159,7 @@ def table(found: Sequence[Lag], now: datetime, *, every: bool) -> Table:
             figures = (each.partition, each.position, each.end, each.records)
             shown.add_row(service, topic, *map(str, figures), age, style=style)
     total = sum(each.records for each in found)
-    shown.caption = "Everything is read." if not total else f"{total} wait to be read."
+    shown.caption = "Everything is read." if not total else f"{total} wait to be read. {_GO_ON}"
     shown.caption_justify = "left"
     return shown
 

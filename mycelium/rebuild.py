@@ -90,7 +90,8 @@ def _settings(address: str, mongo_url: str | None, data_dir: Path) -> dict[str, 
     url = mongo_url or stack.get("mongo") or os.environ.get("MONGO_URL")
     if not url:
         raise typer.BadParameter(
-            f"no stack runs on {data_dir}. Start one with `mycelium up`, or name a database with --mongo URL."
+            f"no stack runs on {data_dir}. Start one with `mycelium up`, or name the directory of one that runs with "
+            "--data-dir DIR, or a database with --mongo URL."
         )
     own = read_json(data_dir / "secrets.json") if stack.get("mongo") == url else {}
     return {name.lower(): value for name, value in own.items()} | {
@@ -204,9 +205,12 @@ def _show(service: Service, report: Report) -> None:
         return
     right = sum(counts.differ for counts in report.left.values())
     changing = sum(counts.changing for counts in report.left.values())
-    _console.print(f"{right} documents of {service} were put right; all the others were.")
-    if changing:
-        _console.print(f"{changing} changed all the while: run it again.", style="yellow")
+    put_right = f"1 document of {service} was" if right == 1 else f"{right} documents of {service} were"
+    if not changing:
+        _console.print(f"{put_right} put right; all the others were right.")
+        return
+    _console.print(f"{put_right} put right.")
+    _console.print(f"{changing} changed all the while: run it again.", style="yellow")
 
 
 def _more(counts: Counts, what: str, ids: list[str]) -> str:

@@ -30,7 +30,10 @@ _reader = Reader(AUDIT.payloads)
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Which dead letters: those that fit everything that is not None. `since` is aware."""
+    """Which dead letters: those that fit everything that is not None. `since` is aware.
+
+    `user` is a normalised email: of the user after whom the record is keyed.
+    """
 
     id: LetterId | None = None
     service: Service | None = None
@@ -38,6 +41,7 @@ class Wanted:
     topic: str | None = None
     state: State | None = None
     since: datetime | None = None
+    user: str | None = None
 
     @property
     def services(self) -> Sequence[str]:
@@ -45,10 +49,11 @@ class Wanted:
         one = self.id.service if self.id else self.service
         return (one,) if one else SERVICES
 
-    def takes(self, letter: DeadLetter) -> bool:
-        """Whether it is one of them."""
-        asked = (self.id and str(self.id), self.service, self.reason, self.topic, self.state)
-        known = (letter.id, letter.service, letter.reason, letter.topic, letter.state)
+    def takes(self, letter: DeadLetter, key: bytes | None) -> bool:
+        """Whether it is one of them; `key` is that of its record."""
+        user = (key or b"").decode(errors="replace").strip().lower()
+        asked = (self.id and str(self.id), self.service, self.reason, self.topic, self.state, self.user)
+        known = (letter.id, letter.service, letter.reason, letter.topic, letter.state, user)
         fits = all(wanted is None or wanted == value for wanted, value in zip(asked, known, strict=True))
         return fits and (self.since is None or letter.at >= self.since)
 
@@ -75,6 +80,18 @@ class Desk:
         """The dead letter of this id with its record, if there is one."""
         found = [each async for letters in self._each(Wanted(id=id)) for each in letters]
         return found[0] if found else None
+
+    async def others(self, id: LetterId) -> list[DeadLetter]:
+        """The other open dead letters of the record that this one is of: those of the other services, usually."""
+        same_place = [
+            (letter, record)
+            async for letters in self._each(Wanted(topic=id.topic))
+            for letter, record in letters
+            if (letter.partition, letter.offset) == (id.partition, id.offset)
+        ]
+        said = [record.value for letter, record in same_place if letter.id == str(id)]
+        others = [each for each in same_place if each[0].state == "open" and each[0].id != str(id)]
+        return [letter for letter, record in others if record.value in said]  # a topic made anew uses a place again
 
     async def retry(
         self, wanted: Wanted, operator: str, *, value: bytes | None = None, again: bool = False, dry_run: bool = False
@@ -109,7 +126,7 @@ class Desk:
             found = []
             for record in records:
                 letter = letter_of(record, handled)
-                if letter.id not in seen and wanted.takes(letter):
+                if letter.id not in seen and wanted.takes(letter, record.key):
                     seen.add(letter.id)
                     found.append((letter, record))
             yield found

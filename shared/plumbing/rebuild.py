@@ -206,7 +206,7 @@ class Rebuild:
         for seen in wrong:
             what: Literal["missing", "extra", "different"]
             what = "missing" if seen.live is None else "extra" if seen.expected.document is None else "different"
-            counts.note(what, seen.part, seen.id)
+            counts.note(what, seen.part, seen.id, seen.part.differing(seen.live, seen.expected.document))
             counts.kept += seen.expected.is_old
             if not switch:
                 self._weigh(seen)

@@ -63,9 +63,24 @@ class Part:
             k: v for k, v in other.items() if k not in self.ignored
         }
 
+    def differing(self, one: Document | None, other: Document | None) -> list[str]:
+        """The names of the members in which two documents differ, in order; none where there is only one of them."""
+        if one is None or other is None:
+            return []
+        here, there = _by_name(one), _by_name(other)
+        names = (here.keys() | there.keys()) - self.ignored
+        return sorted(n for n in names if n not in here or n not in there or here[n] != there[n])
+
     def whose(self, document: Document) -> str | None:
         """The email of its user."""
         return document.get(self.user) if self.user else None
+
+
+def _by_name(document: Document) -> Document:
+    """Its members, and those in which facts are kept one by one: `fields.details`. The names are the code's own."""
+    held = ("fields", "members")
+    parts = {f"{name}.{inner}": value for name in held for inner, value in document.get(name, {}).items()}
+    return {name: value for name, value in document.items() if name not in held} | parts
 
 
 class Pair(NamedTuple):

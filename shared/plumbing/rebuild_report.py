@@ -1,6 +1,6 @@
 """Rebuilding: what was found and done."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, Literal, NamedTuple
@@ -25,7 +25,7 @@ class Counts:
     """What was found in one collection. `kept`: documents with something that no event in the topics tells any more.
 
     `changing` changed all the while, or has an event to publish first. `ids` has a few `_id`s for each; of one
-    that is an email, its digest.
+    that is an email, its digest. Behind one that is different are the names of the members that are.
     """
 
     equal: int = 0
@@ -36,12 +36,15 @@ class Counts:
     changing: int = 0
     ids: dict[str, list[str]] = field(default_factory=dict)
 
-    def note(self, what: Literal["different", "missing", "extra", "changing"], part: Part, id: str) -> None:
-        """One more, with its id if there are not many yet."""
+    def note(
+        self, what: Literal["different", "missing", "extra", "changing"], part: Part, id: str, names: Iterable[str] = ()
+    ) -> None:
+        """One more, with its id and the `names` of what differs in it if there are not many yet."""
         setattr(self, what, getattr(self, what) + 1)
         shown = self.ids.setdefault(what, [])
         if len(shown) < _SHOWN:
-            shown.append(digest(id) if part.user == "_id" else id)
+            in_what = ", ".join(names)
+            shown.append((digest(id) if part.user == "_id" else id) + (f" ({in_what})" if in_what else ""))
 
     @property
     def differ(self) -> int:

@@ -3,12 +3,15 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import orjson
 import pytest
 import pytest_asyncio
+from aiokafka.structs import ConsumerRecord
+from structlog.testing import capture_logs
 from typer.testing import CliRunner
 
 from mycelium.cli import app
@@ -20,11 +23,12 @@ from shared.contracts.build import make_event
 from shared.contracts.envelope import CONTENT_TYPE_HEADER
 from shared.contracts.marketplace import ProductViewed
 from shared.contracts.operation_views import Attempt, DeadLetter
-from shared.contracts.topics import AUDIT, MARKETPLACE, dead_letters
+from shared.contracts.reading import Poison, PoisonReason
+from shared.contracts.topics import AUDIT, IDENTITY, MARKETPLACE, Topic, dead_letters
 from shared.plumbing.dead_letter_desk import Desk, Wanted
 from shared.plumbing.dead_letters import DeadLetters
 from shared.plumbing.letter_ids import HEADER, LetterId
-from shared.plumbing.publish import Record
+from shared.plumbing.publish import Publisher, Record
 from tests.servers.dashboard import PASSWORD, Reply, Site, User, assert_problem, log_in, ready, site
 from tests.servers.issuer import AUDIENCE, IssuerServer
 from tests.servers.running import Running
@@ -89,6 +93,35 @@ async def products(service: Running, user: str) -> list[str]:
 
 async def published(kafka: str, user: str) -> list[Record]:
     return traces_in_records(await records_of(kafka, [MARKETPLACE]), [user])
+
+
+def unusable(topic: Topic, reason: PoisonReason, offset: int) -> tuple[Record, Poison]:
+    bad = ConsumerRecord(topic.name, 41, offset, 0, 0, GRACE.encode(), GRACE.encode(), None, 0, 0, ())
+    return bad, Poison(reason, "should be something else")
+
+
+async def test_a_flood_of_them_is_one_line_in_the_log_for_each_topic_and_reason(
+    client_settings: dict[str, object], mongo_url: str
+) -> None:
+    settings = ActivitySettings.model_validate({**client_settings, "mongo_url": mongo_url})
+    flood = [unusable(MARKETPLACE, "not_json", offset) for offset in range(7, 507)]
+    others = [unusable(MARKETPLACE, "empty", 600), unusable(IDENTITY, "not_json", 700)]
+    publisher = Publisher("activity", settings)
+    await publisher.start()
+    try:
+        with capture_logs() as logs:
+            await publisher.dead_letters([*flood, *others], attempts=1)
+            await publisher.dead_letters([], attempts=1)
+    finally:
+        await publisher.stop()
+    lines = [log for log in logs if log["event"] == "dead_lettered" and log["partition"] == 41]
+    assert {line["log_level"] for line in lines} == {"warning"}
+    assert [(line["topic"], line["reason"], line["records"], line["offset"]) for line in lines] == [
+        ("marketplace.events", "not_json", 500, 7),
+        ("marketplace.events", "empty", 1, 600),
+        ("identity.events", "not_json", 1, 700),
+    ]
+    assert GRACE not in str(logs)
 
 
 async def test_an_edited_one_is_applied_once_however_often_it_is_retried(
@@ -243,6 +276,37 @@ async def test_the_command_lists_shows_tries_edits_and_discards(
     assert "activity" in (await run("lag", *there))[1]
 
 
+async def test_the_command_finds_those_of_one_user_and_names_what_an_edit_leaves_open(
+    activity_service: Running, desk: Desk, kafka: str, tmp_path: Path
+) -> None:
+    user, there = new_user(), ("--kafka", kafka)
+    letter, good = await poisoned(activity_service, desk, user)
+    stranger, _ = await poisoned(activity_service, desk, new_user())
+    said = {"topic": letter.topic, "partition": letter.partition, "offset": letter.offset, "reason": "invalid"}
+    headers = [
+        (f"dlq_{name}", str(text).encode()) for name, text in (said | {"at": datetime.now(UTC).isoformat()}).items()
+    ]
+    same, another = without_product(good), without_product(viewed(user))
+    for service, value in (("analytics", same), ("purchases", same), ("profile", another)):
+        await activity_service.put(dead_letters(service), user.encode(), value, headers)
+    code, listed = await run("dead-letters", "list", "--user", f" {user.upper()} ", "--json", *there)
+    assert (code, user in listed.lower(), stranger.id in listed) == (0, False, False)
+    ids = {item["service"]: item["id"] for item in map(orjson.loads, listed.splitlines())}
+    assert (sorted(ids), ids["activity"]) == (["activity", "analytics", "profile", "purchases"], letter.id)
+    code, refused = await run("dead-letters", "list", "--user", f"{user} x", *there)
+    assert (code, user in refused) == (2, False)
+    (edited := tmp_path / "value.json").write_bytes(good)
+    retry = ("dead-letters", "retry", letter.id, "--edit", str(edited), *there)
+    assert "dead-letters discard" not in (await run(*retry, "--dry-run"))[1]
+    code, told = await run(*retry)
+    named = told.partition("mycelium dead-letters discard ")[2].split()
+    assert (code, sorted(named)) == (0, sorted([ids["analytics"], ids["purchases"]])), "not those of another record"
+    code, discarded = await run("dead-letters", "discard", *named, *there)
+    assert (code, discarded.splitlines()) == (0, [f"{each}: discarded" for each in named])
+    assert "dead-letters discard" not in (await run(*retry, "--again"))[1]
+    assert (await run("dead-letters", "discard", stranger.id, f"{stranger.id}0", *there))[0] == 1
+
+
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def ops(gateway_settings: GatewaySettings) -> AsyncIterator[Site]:
     """A gateway with one operator, ready."""
@@ -266,6 +330,7 @@ EVERYTHING = [
     ("POST", f"{OPS}/x/retry", {}),
     ("POST", f"{OPS}/retry", {"service": "activity", "reason": "invalid"}),
     ("POST", f"{OPS}/x/discard", None),
+    ("POST", f"{OPS}/discard", {"service": "activity", "reason": "invalid"}),
 ]
 
 
@@ -316,6 +381,12 @@ async def test_operators_list_in_pages_look_retry_and_discard(
     counted = (await ask("POST", "/retry", json=many)).json
     assert (counted["published"], third.id in counted["not_published"]) == (0, True)
     assert not {first.id, second.id} & {*counted["not_published"]}
+    assert (await ask("POST", "/discard", json={"service": "activity", "reason": "invalid"})).json["discarded"] >= 1
+    assert [(await ask("GET", f"/{each.id}")).json["state"] for each in (first, second, third)] == [
+        "retried",
+        "discarded",
+        "discarded",
+    ]
 
 
 async def test_an_outside_issuers_token_carries_the_role(

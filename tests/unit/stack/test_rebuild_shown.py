@@ -8,6 +8,7 @@ from typer.testing import CliRunner
 
 from mycelium import rebuild
 from mycelium.cli import app
+from shared.plumbing.rebuild_parts import Part, choices
 from shared.plumbing.rebuild_report import Counts, NotRebuildableError, Report
 from shared.plumbing.rebuild_shadow import BusyError
 from shared.plumbing.rebuild_topics import Reach
@@ -46,7 +47,20 @@ def test_what_was_put_right_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     code, said = run(monkeypatch, Report(WRONG, WRONG, WHOLE, resumed=False))
     assert code == 0
     assert "activities, missing: 0123" in said
-    assert "1 documents of activity were put right; all the others were." in said
+    assert "1 document of activity was put right; all the others were right." in said
+    two = {"activities": Counts(missing=2)}
+    assert "2 documents of activity were put right;" in run(monkeypatch, Report(two, two, WHOLE, resumed=False))[1]
+
+
+def test_what_differs_is_named_and_no_value_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    part, counts = Part("activities", choices), Counts()
+    stored = {"fields": {"details": [0, 1, "e", "a secret"], "told_at": 1}, "members": {}, "version": 1}
+    right = {"fields": {"details": [0, 1, "e", "right"], "told_at": 1}, "members": {"history": {}}, "version": 2}
+    counts.note("different", part, "0123", part.differing(stored, right))
+    _, said = run(monkeypatch, Report({"activities": counts}, None, WHOLE, resumed=False), "--dry-run")
+    assert "activities, different: 0123 (fields.details, members.history)" in said
+    assert "secret" not in said
+    assert part.differing(None, right) == []
 
 
 @pytest.mark.parametrize(("found", "code"), [(RIGHT, 0), (WRONG, 1), (CHANGING, 1)])
@@ -62,6 +76,7 @@ def test_what_changed_all_the_while_asks_for_another_run(monkeypatch: pytest.Mon
     code, said = run(monkeypatch, Report(WRONG, CHANGING, WHOLE, resumed=False))
     assert code == 1
     assert "run it again" in said
+    assert "all the others were right" not in said
 
 
 @pytest.mark.parametrize(
