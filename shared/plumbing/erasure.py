@@ -90,8 +90,8 @@ class Erasure:
 
     async def _let_in(self, user: str, at: int) -> None:
         known = await self._of(user)
-        if known and known.is_gone and at > known.erased_at:
-            if known.again:  # another process came to an end meanwhile
+        if known and at > known.erased_at:
+            if known.is_gone and known.again:  # another process came to an end meanwhile
                 await self._erase_again(user)
             await self.tombstones.change(user, lambda tombstone: tombstone.registered(at))
 

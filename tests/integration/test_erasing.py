@@ -12,6 +12,7 @@ from services.activity.settings import Settings
 from shared.contracts.build import make_event
 from shared.contracts.identity import UserErased, UserRegistered
 from shared.contracts.reading import AnyEvent
+from shared.contracts.times import microseconds
 from shared.contracts.topics import MARKETPLACE, RECEIPTS, dead_letters
 from shared.plumbing.erasure import Erasure, StillBeingErasedError
 from shared.plumbing.mongo import Database
@@ -148,6 +149,13 @@ async def test_what_comes_twice_takes_nothing_of_who_registered_anew(
     await erasure.take_note([registered(ADA, -9), gone, registered(ADA, 1)])
     assert await shelf.of(ADA) == 1
     assert await receipts(settings, gone) == [0, 0]
+
+
+async def test_of_several_registrations_the_first_by_time_counts_whichever_comes_first(erasure: Erasure) -> None:
+    ids = erasure.ids([ADA])
+    for minutes in (3, 1, 2):
+        await erasure.take_note([erased(ADA, 0), registered(ADA, minutes)])
+    assert (await erasure.tombstones.of(ids))[ADA].registered_at == microseconds(at(1))
 
 
 async def test_an_erasure_after_that_takes_all_again(erasure: Erasure, shelf: Shelf) -> None:
