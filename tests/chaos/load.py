@@ -13,7 +13,7 @@ from mycelium.simulator.diary import Entry
 from shared.contracts.envelope import CONTENT_TYPE_HEADER
 from shared.contracts.topics import EVENT_TOPICS, SERVICES, UPDATES
 from tests.chaos.hostile import Bad, Headers, bad_records
-from tests.chaos.truth import Truth
+from tests.chaos.truth import Catalogue, Truth
 
 _DAYS: Final = 45  # short enough that nobody has more activities than are shown
 _EVENTS_OF_A_USER: Final = 340  # rather fewer than they have, so that there are enough
@@ -36,11 +36,12 @@ class Outgoing(NamedTuple):
 class Load:
     """`records` in the order of publishing; `truths` by user; `bad` by the record as it is sent.
 
-    All that the truths tell of happened before `until`.
+    `catalogue` is what is on offer in the end. All that the truths tell of happened before `until`.
     """
 
     records: list[Outgoing]
     truths: dict[str, Truth]
+    catalogue: Catalogue
     bad: dict[Outgoing, Bad]
     until: datetime
 
@@ -50,23 +51,23 @@ def load(seed: int, events: int, extra_user: str) -> Load:
     until = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(hours=1)
     scenario = Scenario(seed, max(4, events // _EVENTS_OF_A_USER), _DAYS, until, (extra_user,))
     truths: dict[str, Truth] = defaultdict(Truth)
+    catalogue = Catalogue()
     rng = random.Random(f"{seed}/load")
-    records = list(_published(islice(history(scenario), events), truths))
+    records = list(_published(islice(history(scenario), events), truths, catalogue))
     twice = rng.sample(records, int(len(records) * _TWICE))
     bad = list(islice(bad_records(seed, _ATTACKED), max(_FEWEST_BAD, events // _BAD_ONE_IN)))
     sent = {Outgoing(each.topic, each.key, each.value, each.headers): each for each in bad}
-    return Load(_mixed(rng, records, [*twice, *sent]), dict(truths), sent, until)
+    return Load(_mixed(rng, records, [*twice, *sent]), dict(truths), catalogue, sent, until)
 
 
-def _published(entries: Iterator[Entry], truths: dict[str, Truth]) -> Iterator[Outgoing]:
+def _published(entries: Iterator[Entry], truths: dict[str, Truth], catalogue: Catalogue) -> Iterator[Outgoing]:
     last: dict[str, tuple[datetime, str]] = {}
     for topic, event in entries:
         at = (event.time, event.rank)
         if at < last.setdefault(event.subject, at):
             raise AssertionError("the simulator gives a user's events out of order")
         last[event.subject] = at
-        if "@" in event.subject:
-            truths[event.subject].hear(event)
+        (truths[event.subject] if "@" in event.subject else catalogue).hear(event)
         yield Outgoing(topic.name, event.subject.encode(), event.to_json(), (CONTENT_TYPE_HEADER,))
 
 

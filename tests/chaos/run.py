@@ -14,7 +14,8 @@ from aiokafka.errors import KafkaError
 from pydantic import SecretStr
 
 from shared.plumbing.internal_auth import InternalTokens
-from tests.chaos.check import Viewer, wrong_of_letters, wrong_of_users
+from tests.chaos.asking import Viewer
+from tests.chaos.check import wrong_of_letters, wrong_of_products, wrong_of_users
 from tests.chaos.faults import Faults
 from tests.chaos.load import Load, load
 from tests.chaos.plant import Broker, Plant, running
@@ -162,4 +163,5 @@ async def _wrong_of_users(plant: Plant, whole: Load, token: str) -> list[str]:
     }
     gateway = f"{plant.urls['gateway']}/api/v1"
     viewers[_DASHBOARD_USER] = Viewer(plant.http, lambda _: gateway, lambda _: token)
-    return await wrong_of_users(viewers, whole.truths, whole.until)
+    users = await wrong_of_users(viewers, whole.truths, whole.until)
+    return [*users, *await wrong_of_products(viewers[_DASHBOARD_USER], whole.catalogue)]
