@@ -27,7 +27,7 @@ class Program:
     """What to run, with nothing but `env` in its environment.
 
     `prepare` is given the process's id and returns once it is ready for use; it is cancelled if the process ends.
-    `is_alive` is asked from then on whether the process still answers, and raises nothing; without it, nobody asks.
+    `is_alive` is asked now and then whether the process answers, and raises nothing; without it, nobody asks.
     """
 
     name: str
@@ -136,28 +136,31 @@ class Keeper:
             attending.cancel()
 
     async def _attend(self, process: asyncio.subprocess.Process) -> None:
-        if await self._prepare(process) and self._program.is_alive is not None:
-            await self._until_silent(self._program.is_alive)
-            self._say(f"{self._program.name} did not answer {_UNANSWERED} times in a row and was killed.")
-            _kill(process)
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._prepare(process))
+            if self._program.is_alive is not None:
+                tasks.create_task(self._watch(process, self._program.is_alive))
 
-    async def _prepare(self, process: asyncio.subprocess.Process) -> bool:
+    async def _prepare(self, process: asyncio.subprocess.Process) -> None:
         try:
             await self._program.prepare(process.pid)
         except Exception as error:  # noqa: BLE001  (whatever it is, the process is of no use as it is)
             self._say(f"{self._program.name} could not be made ready: {type(error).__name__}.")
             _kill(process)
-            return False
+            return
         self._ready_at = time.monotonic()
         if not self._first_ready.done():
             self._first_ready.set_result(None)
-        return True
 
-    async def _until_silent(self, is_alive: Callable[[], Awaitable[bool]]) -> None:
-        unanswered = 0
+    async def _watch(self, process: asyncio.subprocess.Process, is_alive: Callable[[], Awaitable[bool]]) -> None:
+        """Kills one that has answered once, which may be before it is ready, and is silent then."""
+        has_answered, unanswered = False, 0
         while unanswered < _UNANSWERED:
             answered, _ = await asyncio.gather(_within(self._ask_seconds, is_alive), asyncio.sleep(self._ask_seconds))
-            unanswered = 0 if answered else unanswered + 1
+            has_answered |= answered
+            unanswered = 0 if answered else unanswered + has_answered
+        self._say(f"{self._program.name} did not answer {_UNANSWERED} times in a row and was killed.")
+        _kill(process)
 
 
 async def _within(seconds: float, is_alive: Callable[[], Awaitable[bool]]) -> bool:

@@ -219,28 +219,27 @@ async def test_a_stopped_program_can_be_started_again(tmp_path: Path) -> None:
 
 
 @asynccontextmanager
-async def answering() -> AsyncIterator[tuple[Program, Callable[[], Awaitable[bool]]]]:
-    """A program that answers by HTTP, and the question whether it does."""
+async def answering() -> AsyncIterator[tuple[Program, list[bool]]]:
+    """A program that answers by HTTP, and whether it did each time that its keeper asked."""
     (port,) = free_ports(1)
+    heard = list[bool]()
     async with aiohttp.ClientSession() as http:
 
         async def is_alive() -> bool:
-            return await answers(http, f"http://127.0.0.1:{port}")
+            heard.append(await answers(http, f"http://127.0.0.1:{port}"))
+            return heard[-1]
 
-        async def answers_at_last(_pid: int) -> None:
-            await eventually(is_alive)
-
-        yield replace(python(ANSWERING.format(port=port), answers_at_last), is_alive=is_alive), is_alive
+        yield replace(python(ANSWERING.format(port=port)), is_alive=is_alive), heard
 
 
 async def test_one_that_is_frozen_is_killed_and_started_again_each_time(tmp_path: Path) -> None:
-    async with answering() as (program, is_alive), keep(program, tmp_path) as kept:
-        await kept.keeper.ready()
-        for frozen in (1, 2):
-            await eventually(is_alive)
-            os.kill(kept.pids[-1], signal.SIGSTOP)
-            await eventually(lambda frozen=frozen: len(kept.pids) > frozen)  # type: ignore[misc]
-        await eventually(is_alive)
+    async with answering() as (program, heard), keep(program, tmp_path) as kept:
+        for frozen in (1, 2, 3):
+            heard.clear()
+            await eventually(lambda: True in heard)
+            if frozen < 3:
+                os.kill(kept.pids[-1], signal.SIGSTOP)
+                await eventually(lambda frozen=frozen: len(kept.pids) > frozen)  # type: ignore[misc]
         assert not any(alive(pid) for pid in kept.pids[:2])
         assert (
             kept.said
@@ -253,21 +252,14 @@ async def test_one_that_is_frozen_is_killed_and_started_again_each_time(tmp_path
 
 
 async def test_one_that_answers_now_and_then_is_left_alone(tmp_path: Path) -> None:
-    prepared, asked = asyncio.Event(), 0
-
-    async def prepare(_pid: int) -> None:
-        await prepared.wait()
+    asked = 0
 
     async def every_thirteenth_time() -> bool:
         nonlocal asked
-        assert prepared.is_set()
         asked += 1
         return asked % 13 == 0
 
-    program = replace(python(LASTING, prepare), is_alive=every_thirteenth_time)
-    async with keep(program, tmp_path) as kept:
-        await kept.says("up")
-        prepared.set()
+    async with keep(replace(python(LASTING), is_alive=every_thirteenth_time), tmp_path) as kept:
         await eventually(lambda: asked > 30)
         assert (len(kept.pids), kept.said) == (1, [])
 
