@@ -278,7 +278,8 @@ async def test_texts_of_others_stay_texts(browser: Browser, shop: Shop) -> None:
     )
     await shop.tell(DeploymentStatusChanged, deployment_id=deployed, status="running", reason=HOSTILE)
     listed = await page_with(browser, "/deployments", "onerror")
-    page = await browser.get(listed.root.one("h3").one("a").attributes["href"])
+    path = str(listed.root.one("h3").one("a").attributes["href"]).removeprefix(HOME)
+    page = await page_with(browser, path, "Running")
     assert page.root.one("h1").text == HOSTILE
     for each in (listed, page):
         assert "<img" not in each.html

@@ -197,4 +197,4 @@ def test_without_a_stack_it_says_how_to_name_a_broker(tmp_path: Path) -> None:
     arguments = ["import-legacy", str(tmp_path), "--data-dir", str(tmp_path / "none")]
     result = CliRunner().invoke(app, arguments, env={"KAFKA_BOOTSTRAP_SERVERS": None, "COLUMNS": "200", "TERM": "dumb"})
     said = " ".join(result.output.replace("│", " ").split())
-    assert (result.exit_code, "or name a broker with --kafka HOST:PORT" in said) == (2, True)
+    assert (result.exit_code, "or a broker with --kafka HOST:PORT" in said) == (2, True)
