@@ -35,10 +35,10 @@ def plan(_settings: Settings, live: Database, shadow: Database) -> Plan:
         if kind := _KIND_OF.get(collection):
             await here.mark_written(writing(kind, KINDS[kind], pair) for pair in pairs)
             return
-        changed = [pair.either for pair in pairs if pair.before is not pair.after]
-        if collection == "products":
-            await products.stored_now(changed)
+        if collection == "products":  # also those that were right: a run that was killed may have written them
+            await products.stored_now([pair.either for pair in pairs])
             return
+        changed = [pair.either for pair in pairs if pair.before is not pair.after]
         users = {str(document.get("user", document["_id"])) for document in changed}
         await seen.remove_forbidden(users)
         await here.mark_seen(users, frozenset())
@@ -117,7 +117,17 @@ def _view(live: Document | None, shadow: Document | None, oldest: int) -> Expect
 
 
 def _product(live: Document | None, shadow: Document | None, _oldest: int) -> Expected:
-    """Of a product the topic keeps the last event only, so nothing is ever taken away."""
-    if live is None:
-        return Expected(shadow)
-    return Expected({**live, **(shadow or {})}, is_old=shadow is None)
+    """Of a product the topic may keep the last event only, which need not be the latest: what is later stays."""
+    if live is None or shadow is None:
+        return Expected(live or shadow, is_old=live is not None)
+    later = {
+        name: live[name]
+        for side, names in (("listing", ("listing", "listed")), ("retirement", ("retirement",)))
+        if side in live and (side not in shadow or _stamp(live[side]) > _stamp(shadow[side]))
+        for name in names
+    }
+    return Expected({**live, **shadow, **later}, is_old=bool(later))
+
+
+def _stamp(said: Document) -> tuple[int, str]:
+    return said["at"], said["rank"]

@@ -75,13 +75,13 @@ class Batch:
         )
 
     def missed(self, tombstones: Mapping[str, Tombstone]) -> dict[str, list[Place]]:
-        """By user who is gone: where the records are that count if there was a registration before, still to come."""
-        gone = {user: tombstone.erased_at for user, tombstone in tombstones.items() if tombstone.is_gone}
+        """By user, where the records are that their tombstones forbid, though they are of after the erasure."""
         found: dict[str, list[Place]] = defaultdict(list)
-        if gone:
+        if tombstones:
             for user, at, record in chain(self._told(), self._named()):
-                if at > gone.get(user, at):
-                    found[user].append((record.topic, record.partition, record.offset))
+                known = tombstones.get(user)
+                if known and at > known.erased_at and known.forbids(at):
+                    found[user].append((at, record.topic, record.partition, record.offset))
         return found
 
     def _told(self) -> Iterator[tuple[str, int, Record]]:

@@ -10,6 +10,7 @@ from itertools import chain
 from typing import NamedTuple
 
 from shared.contracts.reading import Reader
+from shared.plumbing.addresses import addresses_in
 from shared.plumbing.batch import Batch
 from shared.plumbing.scan import records_at
 from shared.plumbing.tombstones import Ids, Place, Tombstone, Tombstones
@@ -28,12 +29,15 @@ async def heed(tombstones: Tombstones, bootstrap_servers: str, reader: Reader, c
     Raises PyMongoError or KafkaError, and may then be called again.
     """
     known = await tombstones.of(ids)
-    for user, places in came.missed(known).items():  # noted, unless they are back meanwhile: then they are not gone
+    for user, places in came.missed(known).items():  # what is allowed meanwhile is not noted, and not dropped below
         known[user] = await tombstones.change(user, partial(Tombstone.missing, places=places)) or known[user]
-    back = {user: found.missed for user, found in known.items() if found.missed and not found.is_gone}
+    back = {user: found.made_up_for for user, found in known.items() if found.made_up_for}
     if back:
-        records = await records_at(bootstrap_servers, chain.from_iterable(back.values()))
-        came = came.followed_by(Batch.of(reader, records).about(back.keys()))
+        records = await records_at(bootstrap_servers, {place[1:] for each in back.values() for place in each})
+        missed = Batch.of(reader, records).about(back.keys())
+        came = came.followed_by(missed)
+        named = chain.from_iterable(addresses_in(record) for record, _ in missed.poison)
+        known |= await tombstones.of(tombstones.ids(named))  # somebody else may be gone whom such a record names
     return Heeded(came.without_the_gone(known), back)
 
 

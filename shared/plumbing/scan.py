@@ -1,8 +1,10 @@
 """Reading topics from their beginning to the end that they have now, without a group."""
 
+import asyncio
 from collections.abc import AsyncIterator, Iterable
 
 from aiokafka import AIOKafkaConsumer
+from aiokafka.errors import KafkaTimeoutError
 from aiokafka.structs import TopicPartition
 
 from shared.contracts.topics import Topic
@@ -11,6 +13,8 @@ from shared.plumbing.publish import Record
 
 Ends = dict[TopicPartition, int]
 _POLL_MS = 100
+_FETCH_BYTES = 65_536
+_PLACES_SECONDS = 20
 
 
 async def scan(
@@ -42,22 +46,36 @@ async def scan(
 async def records_at(bootstrap_servers: str, places: Iterable[tuple[str, int, int]]) -> list[Record]:
     """The records at these places (topic, partition, offset), in their order; but for those that are no longer there.
 
-    Raises aiokafka.errors.KafkaError.
+    Raises aiokafka.errors.KafkaError, also if it takes more than 20 seconds.
     """
-    wanted = [(TopicPartition(topic, number), offset) for topic, number, offset in sorted(places)]
     consumer = AIOKafkaConsumer(
-        bootstrap_servers=bootstrap_servers, enable_auto_commit=False, auto_offset_reset="earliest"
+        bootstrap_servers=bootstrap_servers,
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+        max_partition_fetch_bytes=_FETCH_BYTES,  # of each fetch only the first record is wanted, however large it is
     )
     try:
-        await consumer.start()
-        consumer.assign({partition for partition, _ in wanted})
-        return [record for place in wanted for record in await _at(consumer, *place)]
+        async with asyncio.timeout(_PLACES_SECONDS):
+            await consumer.start()
+            existing = await consumer.topics()
+            wanted = [
+                (TopicPartition(topic, number), offset)
+                for topic, number, offset in sorted(places)
+                if topic in existing and number in (consumer.partitions_for_topic(topic) or ())
+            ]
+            consumer.assign({partition for partition, _ in wanted})
+            return [record for place in wanted for record in await _at(consumer, *place)]
+    except TimeoutError:
+        raise KafkaTimeoutError from None
     finally:
         await stop(consumer)
 
 
 async def _at(consumer: AIOKafkaConsumer, partition: TopicPartition, offset: int) -> list[Record]:
-    """One record, or none: a retention has removed it, or it was in a broker that forgot it."""
+    """One record, or none: a retention has removed it, or the broker has forgotten it."""
+    end = consumer.highwater(partition)
+    if end is not None and offset >= end:
+        return []
     consumer.seek(partition, offset)
     while True:
         fetched = await consumer.getmany(partition, timeout_ms=_POLL_MS, max_records=1)

@@ -6,7 +6,7 @@ Times are whole microseconds since 1970 in UTC.
 
 import hmac
 import secrets
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import suppress
 from functools import lru_cache
 from typing import NamedTuple, Self
@@ -16,21 +16,21 @@ from pymongo.errors import DuplicateKeyError
 from shared.plumbing.mongo import Database, Document
 
 COLLECTION = "tombstones"
-_MOST_MISSED = 1_000  # a user; the newest
+_MOST_MISSED = 200  # of a user; the newest
 _SALT_ID = "salt"
 _SALT_BYTES = 32
 _REMEMBERED = 50_000  # hashes of users who keep coming: half of what looking for tombstones costs
 
 Ids = Mapping[bytes, str]  # the users of a batch by the hashes of their emails
-Place = tuple[str, int, int]  # of a record: its topic, partition and offset
+Place = tuple[int, str, int, int]  # of a record: when what it tells happened, its topic, partition and offset
 
 
 class Tombstone(NamedTuple):
     """A user was erased at `erased_at`, and is gone until `registered_at`, their first registration after it.
 
     All that was kept from before `done` is removed; `removed` counts the documents of a removal that is under way.
-    `again` says that what slipped in since is being removed. `missed` are the records that were dropped because the
-    user was gone, and that are of after the erasure: they count if a registration that comes later was before them.
+    `again` says that what slipped in since is being removed. `missed` are records of after the erasure that were
+    dropped, in the order of their times: they count if a registration that is still to come was before them.
     """
 
     erased_at: int
@@ -78,14 +78,19 @@ class Tombstone(NamedTuple):
         return self.registered(at) if self.is_quiet() else self
 
     def missing(self, places: Iterable[Place]) -> Self:
-        """After these records came too; unchanged if the user is not gone, as they are not dropped then."""
-        if not self.is_gone:
-            return self
-        return self._replace(missed=tuple(dict.fromkeys((*(self.missed or ()), *places)))[-_MOST_MISSED:])
+        """After these records were dropped; unchanged as to those that it does not forbid (any more)."""
+        dropped = {place for place in places if place[0] > self.erased_at and self.forbids(place[0])}
+        missed = sorted(dropped.union(self.missed or ()))[-_MOST_MISSED:]
+        return self._replace(missed=tuple(missed) or None)
 
-    def made_good(self, places: tuple[Place, ...]) -> Self:
-        """After these records, all that were missed, were stored."""
-        return self._replace(missed=None) if self.missed == places else self
+    @property
+    def made_up_for(self) -> tuple[Place, ...]:
+        """Those of the missed records that count now."""
+        return tuple(place for place in self.missed or () if not self.forbids(place[0]))
+
+    def made_good(self, places: Collection[Place]) -> Self:
+        """After these records were stored."""
+        return self._replace(missed=tuple(place for place in self.missed or () if place not in places) or None)
 
     def removing(self, documents: int) -> Self:
         """After so many more documents were removed."""

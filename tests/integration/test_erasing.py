@@ -98,7 +98,8 @@ async def test_a_record_that_is_no_longer_there_is_not_waited_for(erasure: Erasu
     broker = settings.kafka_bootstrap_servers
     known = (await records_of(broker, [RECEIPTS]))[-1]
     there, never = (known.topic, known.partition, known.offset), (known.topic, known.partition, 10**9)
-    found = await records_at(broker, [never, (MARKETPLACE.name, 0, 10**9), there])
+    elsewhere = [(MARKETPLACE.name, 0, 10**9), (MARKETPLACE.name, 99, 0), ("no.such.topic", 0, 0)]
+    found = await records_at(broker, [never, *elsewhere, there])
     assert [(each.partition, each.offset, each.value) for each in found] == [(*there[1:], known.value)]
 
 

@@ -22,7 +22,7 @@ async def ada(whole: Site, analytics_service: Running) -> User:
     """Someone with half a year behind them, and with an offer of the catalogue."""
     user = await sign_up(whole)
     person = Person(analytics_service, email=user.email)
-    offer = {"product_id": f"prod-{user.email}", "name": "Zebra Backup", "product_type": "service", "price": "9.00"}
+    offer = {"product_id": f"prod-{user.email}", "name": "Quokka Backup", "product_type": "service", "price": "9.00"}
     listed = ProductListed.model_validate({"provider_id": "h", "provider_name": "H", "currency": "TFP", **offer})
     await analytics_service.publish(CATALOG, make_event(listed, source="/shop", time=NOW))
     for month in range(2, 7):

@@ -131,7 +131,7 @@ async def test_timelines(
     mongo_url: str,
     database: Database,
 ) -> None:
-    ada = await lived(activity_service)
+    ada = await lived(activity_service, kafka)
     await stored(kafka, "activity")
     timeline = client["activity"]["activities"]
     ids = sorted([d["_id"] async for d in timeline.find({"user": ada.email})])
@@ -169,7 +169,7 @@ async def test_purchases(
     mongo_url: str,
     database: Database,
 ) -> None:
-    ada = await lived(purchases_service)
+    ada = await lived(purchases_service, kafka)
     unsealer = Unsealer.parse(SecretStr(str(vault_keys["credentials_private_jwk"])))
     vault = Vault(client["purchases"], Keks.parse(SecretStr(str(vault_keys["credentials_keks"]))), unsealer)
     _, jwks = await purchases_service.get("/jwks.json", ada.email)
@@ -236,7 +236,7 @@ async def test_analytics(
     mongo_url: str,
     database: Database,
 ) -> None:
-    ada = await lived(analytics_service)
+    ada = await lived(analytics_service, kafka)
     product = f"product-{uuid4().hex}"
     for event in (market.listed(product), market.retired(product), market.listed(product, price="12")):
         await ada.service.publish(CATALOG, event)

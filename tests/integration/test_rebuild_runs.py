@@ -29,7 +29,7 @@ async def told(kafka: str, person: Person) -> int:
 async def test_a_dry_run_changes_nothing_and_a_real_one_tells_whose_timeline_it_put_right(
     activity_service: Running, client: Client, client_settings: dict[str, object], kafka: str, mongo_url: str
 ) -> None:
-    ada, bob, cid = [await lived(activity_service) for _ in range(3)]
+    ada, bob, cid = [await lived(activity_service, kafka) for _ in range(3)]
     await bob.tell(UserErased, datetime.now(UTC), reason="asked for")
     await stored(kafka, "activity")
     data = client["activity"]
@@ -61,7 +61,7 @@ async def test_topics_that_were_made_anew_are_refused(
     mongo_url: str,
     tmp_path: Path,
 ) -> None:
-    ada = await lived(activity_service)
+    ada = await lived(activity_service, kafka)
     await stored(kafka, "activity")
     before = await things_of(client["activity"], ada.email, TIMELINE)
     async with embedded_kafka(tmp_path) as other:
@@ -76,7 +76,7 @@ async def test_topics_that_were_made_anew_are_refused(
 async def test_one_that_was_killed_is_gone_on_with(
     activity_service: Running, client: Client, client_settings: dict[str, object], kafka: str, mongo_url: str
 ) -> None:
-    ada = await lived(activity_service)
+    ada = await lived(activity_service, kafka)
     await stored(kafka, "activity")
     data = client["activity"]
     whole = await things_of(data, ada.email, TIMELINE)

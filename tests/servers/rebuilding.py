@@ -50,12 +50,13 @@ async def rebuild_process(
     return await asyncio.create_subprocess_exec(*argv, env=given, stdout=output, stderr=output)
 
 
-async def lived(service: Running) -> Person:
+async def lived(service: Running, kafka: str) -> Person:
     """Somebody new with a little of everything."""
     person = Person(service)
     await person.tell(UserRegistered, ago(60), display_name="Ada", timezone="Europe/Paris")
     await person.tell(PreferencesUpdated, ago(50), changed=["activity_tracking"], activity_tracking=False)
     await person.tell(PreferencesUpdated, ago(40), changed=["activity_tracking"], activity_tracking=True)
+    await stored(kafka, service.name)  # what is not allowed as far as is known is not kept, whatever comes later
     for n in range(8):
         bought = f"b{n}"
         await person.buy(bought, "10.00", ago(35 - n))

@@ -61,8 +61,9 @@ def test_who_registered_anew_has_what_came_after_it(registered_at: int, kept: in
 
 def test_what_a_later_registration_may_let_in_is_known_by_its_place() -> None:
     batch = Batch.of(READER, [BAD, GOOD])
-    here = (MARKETPLACE.name, 0, 0)
+    here = (AT, MARKETPLACE.name, 0, 0)
     assert batch.missed({USER: Tombstone(AT - 1)}) == {USER: [here, here]}
+    assert batch.missed({USER: Tombstone(AT - 2, AT + 1)}) == {USER: [here, here]}, "an earlier one may come"
     assert batch.missed({USER: Tombstone(AT)}) == {}, "it was before the erasure"
     assert batch.missed({USER: Tombstone(AT - 2, AT - 1)}) == {}, "they are back"
     assert batch.missed({"somebody.else@example.org": Tombstone(AT - 1)}) == {}

@@ -75,14 +75,23 @@ def test_nobody_is_let_in_while_they_are_being_erased(history: list[Said], at: i
 
 
 def test_what_was_missed_is_kept_until_it_is_stored() -> None:
-    first, second = ("topic", 0, 7), ("topic", 1, 3)
-    gone = Tombstone(5).missing([first]).missing([first, second])
+    early, late = (7, "topic", 0, 7), (9, "topic", 1, 3)
+    gone = Tombstone(5).missing([late]).missing([early, late, (4, "topic", 0, 1)])
+    assert (gone.missed, gone.made_up_for) == ((early, late), ())
+    assert gone.erased(10).missed == (early, late), "an erasure says nothing of what comes after it"
     back = gone.registered(8)
-    assert (gone.missed, back.missed, back.missing([("topic", 2, 1)])) == ((first, second), (first, second), back)
-    assert gone.erased(9).missed == (first, second), "an erasure says nothing of what comes after it"
-    assert back.made_good((first,)) == back
-    assert back.made_good((first, second)).missed is None
-    assert len(Tombstone(5).missing(("topic", 0, n) for n in range(2_000)).missed or ()) == 1_000
+    assert back.made_up_for == (late,)
+    assert back.made_good([late]).missed == (early,)
+    assert back.missing([(11, "topic", 2, 1)]) == back, "it is not dropped"
+    assert back.registered(6).made_up_for == (early, late), "the first registration may come last"
+    assert back.registered(6).made_good([early, late]).missed is None
+
+
+def test_of_many_that_were_missed_the_newest_are_kept_however_often_they_come() -> None:
+    many = [(10 + n, "topic", 0, n) for n in range(500)]
+    known = Tombstone(5).missing(many)
+    assert known.missed == tuple(many[-200:])
+    assert known.missing(many) == known
 
 
 def test_the_count_of_what_was_removed_outlives_a_crash() -> None:
