@@ -128,11 +128,11 @@ async def test_an_idea_is_dismissed_by_whose_it_is(whole: Site, ada: User) -> No
 
 async def test_what_is_on_offer_is_found(whole: Site, ada: User) -> None:
     async def found() -> bool:
-        items = (await asked(whole, ada, "catalog?q=zebra&provider=h&max_price=9")).json["items"]
+        items = (await asked(whole, ada, "catalog?q=quokka&provider=h&max_price=9")).json["items"]
         return f"prod-{ada.email}" in [item["id"] for item in items]
 
     await eventually(found, what="the offer is in the catalogue")
-    assert (await asked(whole, ada, "catalog?q=zebra&max_price=8.99")).json["items"] == []
+    assert (await asked(whole, ada, "catalog?q=quokka&max_price=8.99")).json["items"] == []
 
 
 @pytest_asyncio.fixture(loop_scope="session")
