@@ -7,7 +7,7 @@ from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import KafkaTimeoutError
 from aiokafka.structs import TopicPartition
 
-from shared.contracts.topics import Topic
+from shared.contracts.topics import EVENT_TOPICS, Topic
 from shared.plumbing.consumers import stop
 from shared.plumbing.publish import Record
 
@@ -58,11 +58,9 @@ async def records_at(bootstrap_servers: str, places: Iterable[tuple[str, int, in
         async with asyncio.timeout(_PLACES_SECONDS):
             await consumer.start()
             existing = await consumer.topics()
-            wanted = [
-                (TopicPartition(topic, number), offset)
-                for topic, number, offset in sorted(places)
-                if topic in existing and number in (consumer.partitions_for_topic(topic) or ())
-            ]
+            there = {partition for partition in partitions_of(EVENT_TOPICS) if partition.topic in existing}
+            every = [(TopicPartition(topic, number), offset) for topic, number, offset in sorted(places)]
+            wanted = [(partition, offset) for partition, offset in every if partition in there]
             consumer.assign({partition for partition, _ in wanted})
             return [record for place in wanted for record in await _at(consumer, *place)]
     except TimeoutError:
