@@ -153,9 +153,8 @@ def routes(sessions: Sessions, desk: Desk) -> APIRouter:
         who: Operator, asked: Annotated[RetryMany, Body(openapi_examples={"all": {"value": RETRY_MANY}})]
     ) -> Attempts:
         """The open ones of one service. If it takes too long (503), ask again: it goes on from there."""
-        wanted = Wanted(service=asked.service, reason=asked.reason, state="open")
         async with at_the_desk.alone():
-            return await _counted(desk.retry(wanted, who.user, dry_run=asked.dry_run))
+            return await _counted(desk.retry(_open(asked), who.user, dry_run=asked.dry_run))
 
     @router.post(
         "/{id}/discard",
@@ -182,9 +181,8 @@ def routes(sessions: Sessions, desk: Desk) -> APIRouter:
         who: Operator, asked: Annotated[Many, Body(openapi_examples={"all": {"value": DISCARD_MANY}})]
     ) -> Discarded:
         """The open ones of one service. If it takes too long (503), ask again: it goes on from there."""
-        wanted = Wanted(service=asked.service, reason=asked.reason, state="open")
         async with at_the_desk.alone():
-            return Discarded(discarded=sum([1 async for _ in desk.discard(wanted, who.user)]))
+            return Discarded(discarded=sum([1 async for _ in desk.discard(_open(asked), who.user)]))
 
     return router
 
@@ -204,6 +202,10 @@ class _AtTheDesk:
         except (TimeoutError, KafkaError) as error:
             _log.warning("dead_letters_unavailable", error=type(error).__name__)
             raise unavailable("events") from None
+
+
+def _open(asked: Many) -> Wanted:
+    return Wanted(service=asked.service, reason=asked.reason, state="open")
 
 
 def _parsed(text: str) -> LetterId:

@@ -1,7 +1,7 @@
 """A batch of records on its way from the topics to a store."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain, compress
 from typing import Self
@@ -58,12 +58,7 @@ class Batch:
     def about(self, users: Collection[str]) -> Self:
         """Only the events of these users, and what cannot be used and names one of them."""
         kept = [isinstance(event.data, UserPayload) and event.data.user_email in users for event in self.events]
-        return replace(
-            self,
-            events=list(compress(self.events, kept)),
-            records=list(compress(self.records, kept)),
-            poison=[each for each in self.poison if not addresses_in(each[0]).isdisjoint(users)],
-        )
+        return self._only(kept, [each for each in self.poison if not addresses_in(each[0]).isdisjoint(users)])
 
     def followed_by(self, more: Self) -> Self:
         """With the events of another batch, and what cannot be used of it."""
@@ -100,13 +95,12 @@ class Batch:
             return self
         kept = [_may_be_stored(event, tombstones) for event in self.events]
         poison = [(record, why) for record, why in self.poison if not names_the_gone(record, tombstones)]
-        return replace(
-            self,
-            events=list(compress(self.events, kept)),
-            records=list(compress(self.records, kept)),
-            poison=poison,
-            gone=len(kept) - sum(kept) + len(self.poison) - len(poison),
-        )
+        gone = len(kept) - sum(kept) + len(self.poison) - len(poison)
+        return replace(self._only(kept, poison), gone=gone)
+
+    def _only(self, kept: Sequence[bool], poison: list[tuple[Record, Poison]]) -> Self:
+        events, records = list(compress(self.events, kept)), list(compress(self.records, kept))
+        return replace(self, events=events, records=records, poison=poison)
 
 
 def names_the_gone(record: Record, tombstones: Mapping[str, Tombstone]) -> bool:
