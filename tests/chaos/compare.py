@@ -12,7 +12,6 @@ from pydantic import BaseModel
 from shared.contracts.analytics_recommend import CatalogProduct
 from shared.contracts.purchase_views import Deployment, DeploymentHealth, PoolPosition, PurchaseDetail, Transaction
 from tests.chaos.asking import Answers, Json
-from tests.chaos.bought import Bought
 from tests.chaos.truth import Activity, Catalogue, Truth
 
 _SHOWN: Final = 3  # of what differs in one place
@@ -148,7 +147,7 @@ def _wrong_of_measures(truth: Truth, usage: Mapping[str, Any]) -> Iterator[str]:
 
 def _wrong_of_reasons(truth: Truth, told: Answers, until: datetime) -> Iterator[str]:
     """What analytics says that its figures are made of, and which events say so."""
-    bought = {id: (truth.spent_on(id), _said(each)) for id, each in truth.spending.items()}  # noqa: A001
+    bought = {id: (truth.spent_on(id), {*each.words.values()}) for id, each in truth.spending.items()}  # noqa: A001
     shown = {f["id"]: (Decimal(f["amount"]), {*f["event_ids"]}) for f in told.why_purchases["facts"]}
     yield from differences("analytics' purchases", bought, shown)
     deployed = {id: {*each.words.values()} for id, each in truth.known_deployments.items()}  # noqa: A001
@@ -157,10 +156,6 @@ def _wrong_of_reasons(truth: Truth, told: Answers, until: datetime) -> Iterator[
     minutes = Counter(at for at, _ in islice(sorted(truth.minutes), _EXPLAINED))
     seen = (_time(fact["at"]) for fact in told.why_minutes["facts"])
     yield from differences("analytics' active minutes", minutes, Counter(at for at in seen if at < until))
-
-
-def _said(bought: Bought) -> set[str]:
-    return {*bought.words.values()}
 
 
 def _read(view: type[BaseModel], item: Json) -> Json:
