@@ -41,7 +41,7 @@ async def choose(window: Window, name: str, value: str) -> None:
     else:
         await field.first.select_option(value)
     await window.page.get_by_role("button", name="Save").first.click()
-    await window.page.wait_for_url("**/preferences?*")
+    await window.is_told()
 
 
 @pytest.mark.parametrize("name", STRANGE)

@@ -19,7 +19,7 @@ async def asks_for_toasts(window: Window) -> None:
     await window.goto(f"{HOME}/preferences")
     await window.page.get_by_label("Announcements on the page").check()
     await window.page.get_by_role("button", name="Save").first.click()
-    await window.page.wait_for_url("**/preferences?*")
+    await window.is_told()
 
 
 async def test_it_is_shown_leads_to_its_page_and_can_be_dismissed(dashboard: Dashboard, email: str) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
-from playwright.async_api import Browser, ConsoleMessage, Page, Request, Response
+from playwright.async_api import Browser, ConsoleMessage, Page, Request, Response, expect
 
 HOME = "/dashboard/user"
 PASSWORD = "correct horse battery"
@@ -47,9 +47,18 @@ class Window:
         await self.page.get_by_role("button", name="Create the account").click()
         await self.page.wait_for_url(re.compile("/onboarding"))
 
+    async def is_told(self) -> None:
+        """Waits for the notice that says what was done; its `?said=` leaves the address at once."""
+        await expect(self.page.locator("[data-said]")).to_be_visible()
+
     async def overflows(self) -> bool:
         """Whether the page is wider than the window."""
         return bool(await self.page.evaluate("document.documentElement.scrollWidth > innerWidth"))
+
+    async def looks(self) -> str:
+        """Where it is and what it says: what one wants to know of a test that has failed."""
+        text = await self.page.locator("body").inner_text()
+        return f"at {self.page.url}, with complaints {self.complaints}:\n{text[:1000]}"
 
     def watch(self) -> None:
         """Begins to note complaints."""
@@ -100,6 +109,9 @@ class Dashboard:
         window.watch()
         try:
             yield window
+        except Exception as error:
+            error.add_note(await window.looks())
+            raise
         finally:
             await context.close()
         assert window.complaints == []
