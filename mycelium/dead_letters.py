@@ -58,7 +58,7 @@ def list_(
     data_dir: DataDirOption = DATA_DIR,
 ) -> None:
     """List the dead letters, newest first. Nothing of the records themselves is shown."""
-    wanted = Wanted(None, service, reason, topic, None if state == "all" else state, _time(since), _email(user))
+    wanted = Wanted((), service, reason, topic, None if state == "all" else state, _time(since), _email(user))
     found = _at_the_desk(brokers(kafka, data_dir), lambda desk: desk.newest(wanted, limit + 1), writes=False)
     letters = found[:limit]
     if as_json:
@@ -105,16 +105,16 @@ def retry(
 
     What would be a dead letter again is not published. Ends with 0 if there was none of those, else with 1.
     """
-    wanted = _wanted(letter_id, service, reason, only_open=not again)
-    if edit and not wanted.id:
+    wanted = _wanted([letter_id] if letter_id else [], service, reason, only_open=not again)
+    if edit and not wanted.ids:
         raise typer.BadParameter("one value cannot take the place of many; name one dead letter", param_hint="--edit")
     edited = edit.read_bytes() if edit else None
 
     async def work(desk: Desk) -> bool:
         attempts = desk.retry(wanted, _operator(), value=edited, again=again, dry_run=dry_run)
         good = await show_attempts(attempts, dry_run=dry_run)
-        if good and edit and wanted.id and not dry_run:
-            show_others(await desk.others(wanted.id))
+        if good and edit and not dry_run:
+            show_others(await desk.others(wanted.ids[0]))
         return good
 
     if not _at_the_desk(brokers(kafka, data_dir), work, writes=not dry_run):
@@ -132,19 +132,19 @@ def discard(
     data_dir: DataDirOption = DATA_DIR,
 ) -> None:
     """Note that nothing is to be done about dead letters. They stay where they are until they are too old."""
-    one_by_one: list[str | None] = [*letter_ids] if letter_ids else [None]
-    each_wanted = [_wanted(letter_id, service, reason, only_open=True) for letter_id in one_by_one]
+    wanted = _wanted(letter_ids or [], service, reason, only_open=True)
 
     async def work(desk: Desk) -> list[DeadLetter]:
-        return [letter for wanted in each_wanted async for letter in desk.discard(wanted, _operator())]
+        return [letter async for letter in desk.discard(wanted, _operator())]
 
     found = _at_the_desk(brokers(kafka, data_dir), work, writes=True)
-    if not letter_ids:
+    if not wanted.ids:
         typer.echo(f"{len(found)} discarded")
         return
-    for letter in found:
-        typer.echo(f"{letter.id}: {letter.state}")
-    if len(found) < len(letter_ids):
+    states = {letter.id: letter.state for letter in found}
+    for each in wanted.ids:
+        typer.echo(f"{each}: {states.get(str(each), 'not found')}")
+    if len(states) < len(set(wanted.ids)):
         _fail(_NONE)
 
 
@@ -157,13 +157,13 @@ def _find(text: str, address: str) -> tuple[DeadLetter, Record]:
     return found or _fail(_NONE)
 
 
-def _wanted(letter_id: str | None, service: Service | None, reason: Reason | None, *, only_open: bool) -> Wanted:
-    """One by its id, or all that have a reason."""
-    if (letter_id is None) == (reason is None):
+def _wanted(letter_ids: list[str], service: Service | None, reason: Reason | None, *, only_open: bool) -> Wanted:
+    """Those with the ids, or all that have a reason."""
+    if bool(letter_ids) == (reason is not None):
         raise typer.BadParameter("name one dead letter by its ID, or many by their --reason")
-    if letter_id is None:
+    if reason:
         return Wanted(service=service, reason=reason, state="open" if only_open else None)
-    return Wanted(id=_parsed(letter_id), service=service)
+    return Wanted([_parsed(each) for each in letter_ids], service)
 
 
 def _parsed(text: str) -> LetterId:

@@ -90,7 +90,7 @@ def routes(sessions: Sessions, desk: Desk) -> APIRouter:
         after = LetterId.parse(query.cursor) if query.cursor is not None else None
         if query.cursor is not None and after is None:
             raise _BAD_CURSOR
-        wanted = Wanted(None, query.service, query.reason, query.topic, query.state, query.since)
+        wanted = Wanted((), query.service, query.reason, query.topic, query.state, query.since)
         async with at_the_desk.alone():
             found = await desk.newest(wanted, query.limit + 1, after)
         items, more = found[: query.limit], len(found) > query.limit
@@ -133,7 +133,7 @@ def routes(sessions: Sessions, desk: Desk) -> APIRouter:
         nothing is."""
         value = None if asked.value is None else asked.value.encode()
         attempts = desk.retry(
-            Wanted(id=_parsed(letter_id)), who.user, value=value, again=asked.again, dry_run=asked.dry_run
+            Wanted((_parsed(letter_id),)), who.user, value=value, again=asked.again, dry_run=asked.dry_run
         )
         async with at_the_desk.alone():
             found = [attempt async for attempt in attempts]
@@ -164,7 +164,7 @@ def routes(sessions: Sessions, desk: Desk) -> APIRouter:
     async def discard_dead_letter(who: Operator, letter_id: Id) -> DeadLetter:
         """It is shown as discarded from then on; nothing is deleted. What was handled before stays as it is."""
         async with at_the_desk.alone():
-            found = [letter async for letter in desk.discard(Wanted(id=_parsed(letter_id)), who.user)]
+            found = [letter async for letter in desk.discard(Wanted((_parsed(letter_id),)), who.user)]
         if not found:
             raise _NOT_FOUND
         return found[0]

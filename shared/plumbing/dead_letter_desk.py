@@ -30,12 +30,12 @@ _reader = Reader(AUDIT.payloads)
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Which dead letters: those that fit everything that is not None. `since` is aware.
+    """Which dead letters: those that fit everything that is not None, and are among `ids` if there are any.
 
-    `user` is a normalised email: of the user after whom the record is keyed.
+    `since` is aware. `user` is a normalised email: of the user after whom the record is keyed.
     """
 
-    id: LetterId | None = None
+    ids: Sequence[LetterId] = ()
     service: Service | None = None
     reason: Reason | None = None
     topic: str | None = None
@@ -46,16 +46,18 @@ class Wanted:
     @property
     def services(self) -> Sequence[str]:
         """Whose dead letters have to be read."""
-        one = self.id.service if self.id else self.service
-        return (one,) if one else SERVICES
+        if self.ids:
+            return sorted({each.service for each in self.ids})
+        return (self.service,) if self.service else SERVICES
 
     def takes(self, letter: DeadLetter, key: bytes | None) -> bool:
         """Whether it is one of them; `key` is that of its record."""
         user = (key or b"").decode(errors="replace").strip().lower()
-        asked = (self.id and str(self.id), self.service, self.reason, self.topic, self.state, self.user)
-        known = (letter.id, letter.service, letter.reason, letter.topic, letter.state, user)
+        asked = (self.service, self.reason, self.topic, self.state, self.user)
+        known = (letter.service, letter.reason, letter.topic, letter.state, user)
         fits = all(wanted is None or wanted == value for wanted, value in zip(asked, known, strict=True))
-        return fits and (self.since is None or letter.at >= self.since)
+        named = not self.ids or LetterId.parse(letter.id) in self.ids
+        return fits and named and (self.since is None or letter.at >= self.since)
 
 
 class Desk:
@@ -78,7 +80,7 @@ class Desk:
 
     async def find(self, id: LetterId) -> tuple[DeadLetter, Record] | None:
         """The dead letter of this id with its record, if there is one."""
-        found = [each async for letters in self._each(Wanted(id=id)) for each in letters]
+        found = [each async for letters in self._each(Wanted((id,))) for each in letters]
         return found[0] if found else None
 
     async def others(self, id: LetterId) -> list[DeadLetter]:

@@ -53,6 +53,10 @@ def without_product(event: bytes) -> bytes:
     return orjson.dumps(whole)
 
 
+def the_id_of(letter: DeadLetter) -> LetterId:
+    return LetterId(*LetterId.parse(letter.id) or ())
+
+
 async def attempts(found: AsyncIterator[Attempt]) -> list[Attempt]:
     return [attempt async for attempt in found]
 
@@ -129,7 +133,7 @@ async def test_an_edited_one_is_applied_once_however_often_it_is_retried(
 ) -> None:
     user = new_user()
     letter, good = await poisoned(activity_service, desk, user)
-    one = Wanted(id=LetterId.parse(letter.id))
+    one = Wanted([the_id_of(letter)])
     (as_it_is,) = await attempts(desk.retry(one, "grace"))
     assert (as_it_is.outcome, as_it_is.reason, as_it_is.published) == ("poison", "invalid", False)
     (dry,) = await attempts(desk.retry(one, "grace", value=good, dry_run=True))
@@ -149,7 +153,7 @@ async def test_an_edited_one_is_applied_once_however_often_it_is_retried(
     }
     await eventually(lambda: _is_read(kafka, "activity"), what="both are read")
     assert await products(activity_service, user) == ["p-77"]
-    found = await desk.find(LetterId(*LetterId.parse(letter.id) or ()))
+    found = await desk.find(the_id_of(letter))
     assert found
     assert [(done.action, done.operator, done.edited) for done in found[0].handled] == [
         ("retried", "grace", True),
@@ -184,7 +188,7 @@ async def test_an_erasure_leaves_the_others_their_names_and_what_was_done(
 ) -> None:
     gone, discarded, still_open = new_user(), new_user(), new_user()
     letters = [(await poisoned(activity_service, desk, user))[0] for user in (gone, discarded, still_open)]
-    done = [letter async for letter in desk.discard(Wanted(id=LetterId.parse(letters[1].id)), "grace")]
+    done = [letter async for letter in desk.discard(Wanted([the_id_of(letters[1])]), "grace")]
     assert [letter.state for letter in done] == ["discarded"]
 
     async def about_the_gone(records: Sequence[Record]) -> set[int]:
@@ -304,7 +308,8 @@ async def test_the_command_finds_those_of_one_user_and_names_what_an_edit_leaves
     code, discarded = await run("dead-letters", "discard", *named, *there)
     assert (code, discarded.splitlines()) == (0, [f"{each}: discarded" for each in named])
     assert "dead-letters discard" not in (await run(*retry, "--again"))[1]
-    assert (await run("dead-letters", "discard", stranger.id, f"{stranger.id}0", *there))[0] == 1
+    code, told = await run("dead-letters", "discard", f"{stranger.id}0", stranger.id, *there)
+    assert (code, told.splitlines()[:2]) == (1, [f"{stranger.id}0: not found", f"{stranger.id}: discarded"])
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
