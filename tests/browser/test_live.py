@@ -12,10 +12,15 @@ from shared.contracts.topics import MARKETPLACE, WALLET
 from shared.contracts.wallet import WalletTransactionPosted
 from shared.plumbing.publish import Publisher
 from shared.plumbing.settings import ProcessSettings
-from tests.browser.window import HOME, Dashboard, Window
+from tests.browser.window import HOME, PASSWORD, Dashboard, Window
 from tests.servers.running import publishing
 from tests.servers.up import Up
 from tests.waiting import eventually
+
+LISTEN = """
+    window.said = [];
+    new MutationObserver(() => said.push(announcer.textContent)).observe(announcer, { childList: true });
+"""
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -26,6 +31,11 @@ async def publisher(stack: Up) -> AsyncIterator[Publisher]:
         yield publisher
 
 
+async def away(window: Window) -> None:
+    await window.page.context.set_offline(True)
+    await expect(window.page.locator("#connection")).to_contain_text("offline")
+
+
 async def sees_product(publisher: Publisher, email: str, name: str) -> None:
     seen = ProductViewed(user_email=email, product_id="p-1", product_name=name, product_type="service")
     await publisher.event(MARKETPLACE, make_event(seen, source="/tests"))
@@ -34,11 +44,29 @@ async def sees_product(publisher: Publisher, email: str, name: str) -> None:
 async def test_a_new_activity_comes_without_a_reload(window: Window, publisher: Publisher, email: str) -> None:
     await window.register(email)
     await window.goto(f"{HOME}/activity")
-    await window.page.evaluate("window.stays = true")
+    await window.page.evaluate(LISTEN)
     await sees_product(publisher, email, "Solar Forecast")
     await expect(window.page.locator("#timeline")).to_contain_text("Solar Forecast")
-    assert await window.page.evaluate("window.stays") is True
-    await expect(window.page.locator("#announcer")).to_contain_text("Solar Forecast")
+    assert "Solar Forecast" in await window.page.evaluate("window.said.join()"), "it is announced, on the same page"
+
+
+async def test_what_comes_together_is_announced_together(
+    dashboard: Dashboard, publisher: Publisher, email: str
+) -> None:
+    async with dashboard.window() as window, dashboard.window() as elsewhere:
+        await window.register(email)
+        await elsewhere.sign_in(email, PASSWORD)
+        for each in (window, elsewhere):
+            await each.goto(f"{HOME}/activity")
+        await away(window)
+        for name in ("Solar Forecast", "Tide Tables"):
+            await sees_product(publisher, email, name)
+            await expect(elsewhere.page.locator("#timeline")).to_contain_text(name)
+        await window.page.evaluate(LISTEN)
+        await window.page.context.set_offline(False)
+        await expect(window.page.locator("#timeline")).to_contain_text("Tide Tables")
+        said = await window.page.evaluate("window.said")
+        assert any("Solar Forecast" in each and "Tide Tables" in each for each in said), said
 
 
 async def test_what_the_user_is_doing_stays(window: Window, publisher: Publisher, email: str) -> None:
@@ -98,10 +126,8 @@ async def test_without_a_connection_the_page_says_so_and_catches_up(
 ) -> None:
     await window.register(email)
     await window.goto(f"{HOME}/activity")
-    await window.page.context.set_offline(True)
-    await expect(window.page.locator("#connection")).to_contain_text("offline")
+    await away(window)
     await sees_product(publisher, email, "Solar Forecast")
     await window.page.context.set_offline(False)
     await expect(window.page.locator("#timeline")).to_contain_text("Solar Forecast")
     await expect(window.page.locator("#connection")).to_be_hidden()
-    window.complaints[:] = [each for each in window.complaints if "ERR_INTERNET_DISCONNECTED" not in each]

@@ -5,7 +5,7 @@ const SPACE_MS = 1000; // between two fetches
 const LONGEST_PAUSE_MS = 30_000;
 const SPREAD_MS = 5000; // over which all pages ask that are told at once to ask for everything
 const SECRETS_MS = 120_000;
-const MOST_TOASTS = 3;
+const MOST_AT_ONCE = 3;
 const connection = document.querySelector("#connection");
 const announcer = document.querySelector("#announcer");
 const IN_USE = "dialog[open], [data-touched]";
@@ -50,9 +50,16 @@ function leave(gone) {
   return next;
 }
 
+const told = []; // what has arrived and is not announced yet
+
 function arrived(element) {
   element.classList.add("arrived");
-  const text = (element.dataset.announce ? element : element.querySelector("[data-announce]"))?.dataset.announce;
+  told.push(...[element, ...element.querySelectorAll("[data-announce]")].flatMap((each) => each.dataset.announce ?? []));
+}
+
+/** Says what has come together in one breath, the newest first: of what is said one after the other, the last alone is heard. */
+function announce() {
+  const text = told.splice(0).slice(0, MOST_AT_ONCE).join("; ");
   if (text) announcer.textContent = connection.dataset.new.replace("{text}", () => text);
 }
 
@@ -72,6 +79,7 @@ async function refresh(sections) {
     const fresh = part.id && page.getElementById(part.id);
     if (fresh && part.isConnected) morph(part, document.adoptNode(fresh));
   }
+  announce();
   poll();
 }
 
@@ -257,7 +265,7 @@ async function toast(count) {
     });
     toasts.prepend(shown);
   }
-  while (toasts.children.length > MOST_TOASTS) toasts.lastElementChild.remove();
+  while (toasts.children.length > MOST_AT_ONCE) toasts.lastElementChild.remove();
 }
 
 if (toasts) {
@@ -265,7 +273,7 @@ if (toasts) {
   new MutationObserver(() => {
     const more = Number(bell.dataset.unread) - unread;
     unread += more;
-    if (more > 0) toast(Math.min(more, MOST_TOASTS)).catch(() => {}); // the bell counts it in any case
+    if (more > 0) toast(Math.min(more, MOST_AT_ONCE)).catch(() => {}); // the bell counts it in any case
   }).observe(bell, { attributeFilter: ["data-unread"] });
 }
 
