@@ -14,6 +14,7 @@ import sys
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from fcntl import LOCK_EX, flock
 from hashlib import sha256
 from pathlib import Path
 
@@ -79,14 +80,15 @@ def _jars() -> Path:
     """The folder with Kafka's class path: downloaded once for each version of the POM."""
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "mycelium"
     jars = cache / f"kafka-{sha256(_POM.read_bytes()).hexdigest()[:12]}"
-    if not jars.exists():
-        cache.mkdir(parents=True, exist_ok=True)
-        fresh = tempfile.mkdtemp(dir=cache)
-        goal = ("dependency:copy-dependencies", "-DincludeScope=runtime", f"-DoutputDirectory={fresh}")
-        subprocess.run(
-            (_tool("mvn"), "--batch-mode", "--quiet", "-Dstyle.color=never", "--file", str(_POM), *goal), check=True
-        )
-        Path(fresh).rename(jars)
+    cache.mkdir(parents=True, exist_ok=True)
+    with (cache / "kafka.lock").open("w") as lock:
+        flock(lock, LOCK_EX)  # of two that start side by side, the second finds what the first has downloaded
+        if not jars.exists():
+            fresh = tempfile.mkdtemp(dir=cache)
+            goal = ("dependency:copy-dependencies", "-DincludeScope=runtime", f"-DoutputDirectory={fresh}")
+            maven = (_tool("mvn"), "--batch-mode", "--quiet", "-Dstyle.color=never", "--file", str(_POM))
+            subprocess.run((*maven, *goal), check=True)
+            Path(fresh).rename(jars)
     return jars
 
 
